@@ -1,0 +1,30 @@
+"""Files are whole or absent; fingerprints tell values apart."""
+
+import pytest
+
+from gzmass.engine import fingerprint, write_atomically
+
+
+def test_a_file_appears_whole(tmp_path):
+    with write_atomically(tmp_path / "new" / "a.weights.h5") as temporary:
+        temporary.write_text("whole")
+        assert temporary.name.endswith(".weights.h5")
+        assert not (tmp_path / "new" / "a.weights.h5").exists()
+    assert (tmp_path / "new" / "a.weights.h5").read_text() == "whole"
+    assert len(list((tmp_path / "new").iterdir())) == 1
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
+    file = tmp_path / "a.txt"
+    file.write_text("old")
+    with pytest.raises(RuntimeError, match="half way"), write_atomically(file) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("half way")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+    assert file.read_text() == "old"
+
+
+def test_fingerprints():
+    assert fingerprint({"a": 1, "b": [2.5, None]}) == fingerprint({"b": [2.5, None], "a": 1})
+    assert fingerprint([1, 2]) != fingerprint([2, 1])
+    assert fingerprint(1) != fingerprint("1")
