@@ -1,0 +1,175 @@
+"""Augmentation: rotation, mirroring, zoom and shift of galaxy images in one resampling."""
+
+import math
+
+import keras
+from keras import ops
+
+from gzmass.errors import ConfigError
+
+__all__ = ["RandomAffine", "affine_transforms"]
+
+FILL_MODES = ("constant", "nearest", "reflect", "wrap")
+
+
+@keras.saving.register_keras_serializable(package="gzmass")
+class RandomAffine(keras.layers.Layer):
+    """Rotate, mirror, zoom and shift each image at random, with one bilinear resampling.
+
+    It stands in front of a model in training and is no part of the model that is saved. Outside training the
+    pixels pass unchanged.
+
+    Parameters
+    ----------
+    rotation : float, default 1.0
+        Range of the angle as a fraction of a full turn, 0 to 1: 1 gives every direction the same chance.
+    flip : bool, default True
+        Whether half of the images are mirrored.
+    zoom : tuple of float, default (0.9, 1.1)
+        Smallest and largest magnification, > 0; its logarithm is drawn uniformly.
+    shift : float, default 0.05
+        Largest shift along each axis, as a fraction of the side.
+    fill_mode : {"reflect", "constant", "nearest", "wrap"}, default "reflect"
+        What stands outside the image. Mirrored sky keeps the noise as it is; zeros would show the network how
+        far an image was turned, and repeated edges give streaks.
+    seed : int, optional
+        Seed of the random numbers; the same seed gives the same sequence of images.
+    **kwargs : dict
+        Arguments of `keras.layers.Layer`; `dtype` is float32 unless it is given.
+
+    Raises
+    ------
+    ConfigError
+        An argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        rotation=1.0,
+        flip=True,
+        zoom=(0.9, 1.1),
+        shift=0.05,
+        fill_mode="reflect",
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**{"dtype": "float32", **kwargs}, autocast=False)
+        if not 0 <= rotation <= 1:
+            raise ConfigError(f"rotation must be from 0 to 1 (fraction of a full turn). Received: {rotation!r}.")
+        if not 0 < zoom[0] <= zoom[1]:
+            raise ConfigError(f"zoom must be two magnifications, 0 < smallest <= largest. Received: {zoom!r}.")
+        if not 0 <= shift < 1:
+            raise ConfigError(f"shift must be from 0 to less than 1 (fraction of the side). Received: {shift!r}.")
+        if fill_mode not in FILL_MODES:
+            raise ConfigError(f"fill_mode must be one of {FILL_MODES}. Received: {fill_mode!r}.")
+        self.rotation = float(rotation)
+        self.flip = bool(flip)
+        self.zoom = (float(zoom[0]), float(zoom[1]))
+        self.shift = float(shift)
+        self.fill_mode = fill_mode
+        self.seed = seed
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def call(self, images, training=False):
+        """Augment a batch in training, and only change its type outside.
+
+        Parameters
+        ----------
+        images : tensor of uint8 or float
+            Shape (b, height, width, channels); grey values 0 to 255, or any others.
+        training : bool, default False
+            Whether the model is being trained.
+
+        Returns
+        -------
+        tensor of float32
+            The same shape and scale: 8-bit images give values from 0 to 255, no longer whole.
+        """
+        images = ops.cast(images, "float32")
+        if not training:
+            return images
+        height, width = images.shape[1:3]
+        draw = ops.shape(images)[:1]
+        angle = self._uniform(draw, -math.pi * self.rotation, math.pi * self.rotation)
+        mirror = ops.where(self._uniform(draw, -1.0, 1.0) < 0, -1.0, 1.0) if self.flip else ops.ones(draw)
+        zoom = ops.exp(self._uniform(draw, math.log(self.zoom[0]), math.log(self.zoom[1])))
+        shift_x = self._uniform(draw, -self.shift * width, self.shift * width)
+        shift_y = self._uniform(draw, -self.shift * height, self.shift * height)
+        transforms = affine_transforms(angle, mirror, zoom, shift_x, shift_y, height=height, width=width)
+        return ops.image.affine_transform(
+            images,
+            transforms,
+            interpolation="bilinear",
+            fill_mode=self.fill_mode,
+            data_format="channels_last",
+        )
+
+    def compute_output_shape(self, input_shape):
+        """Shape of the output.
+
+        Parameters
+        ----------
+        input_shape : tuple of int or None
+            Shape of the images.
+
+        Returns
+        -------
+        tuple of int or None
+            The same shape.
+        """
+        return tuple(input_shape)
+
+    def get_config(self):
+        """Turn the layer into plain data.
+
+        Returns
+        -------
+        dict
+            What the constructor takes.
+        """
+        return {
+            **super().get_config(),
+            "rotation": self.rotation,
+            "flip": self.flip,
+            "zoom": list(self.zoom),
+            "shift": self.shift,
+            "fill_mode": self.fill_mode,
+            "seed": self.seed,
+        }
+
+    def _uniform(self, shape, low, high):
+        return keras.random.uniform(shape, low, high, dtype="float32", seed=self.generator)
+
+
+def affine_transforms(angle, mirror, zoom, shift_x, shift_y, *, height, width):
+    """Compose mirroring, zoom, rotation and shift about the centre of the image.
+
+    Parameters
+    ----------
+    angle : tensor of float32
+        Angle from the x axis (columns) towards the y axis (rows) in radians, shape (b,).
+    mirror : tensor of float32
+        -1 to mirror the columns, else 1, shape (b,).
+    zoom : tensor of float32
+        Magnification, shape (b,).
+    shift_x, shift_y : tensor of float32
+        Shift of the centre in pixels, shape (b,).
+    height, width : int
+        Size of the images.
+
+    Returns
+    -------
+    tensor of float32
+        Shape (b, 8), as `keras.ops.image.affine_transform` takes it: the pixel of the input that each pixel
+        of the output is read from.
+    """
+    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
+    # from output to input: undo the shift, then the rotation, the zoom and the mirroring
+    cos, sin = ops.cos(angle) / zoom, ops.sin(angle) / zoom
+    xx, xy, yx, yy = mirror * cos, mirror * sin, -sin, cos
+    from_x, from_y = centre_x + shift_x, centre_y + shift_y
+    to_x = centre_x - xx * from_x - xy * from_y
+    to_y = centre_y - yx * from_x - yy * from_y
+    zero = ops.zeros_like(angle)
+    return ops.stack([xx, xy, to_x, yx, yy, to_y, zero, zero], axis=-1)

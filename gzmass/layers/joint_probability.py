@@ -1,0 +1,149 @@
+"""Probability that each question is asked and each answer given, in log space down the tree."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from gzmass.layers.conditional_softmax import check_answers
+from gzmass.layers.segments import LOG_ZERO
+from gzmass.tree import load_tree
+
+__all__ = ["JointProbability", "log_walk", "place_in_level"]
+
+
+@keras.saving.register_keras_serializable(package="gzmass")
+class JointProbability(keras.layers.Layer):
+    """Log probability that each question is asked and that each answer is given.
+
+    A question is asked with the sum of the joint probabilities of the answers leading to it, and an answer is
+    given with the probability that its question is asked times its conditional probability. The sums are
+    taken in log space, level by level of the tree.
+
+    Parameters
+    ----------
+    tree : str, pathlib.Path, dict or DecisionTree
+        What `gzmass.tree.load_tree` takes: ``"gz2"``, a YAML file, the plain data of a tree, or a tree.
+    **kwargs : dict
+        Arguments of `keras.layers.Layer`; `dtype` is float32 unless it is given.
+
+    Raises
+    ------
+    TreeError
+        The tree can not be used, or (when built) the input has another number of columns than the tree
+        answers.
+    """
+
+    def __init__(self, tree, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.tree = load_tree(tree)
+
+    def build(self, input_shape):
+        """Check the number of columns.
+
+        Parameters
+        ----------
+        input_shape : tuple of int or None
+            Shape of the log conditional probabilities: (None, n_answers).
+
+        Raises
+        ------
+        TreeError
+            The number of columns is not the number of answers.
+        """
+        check_answers(self.tree, input_shape)
+        super().build(input_shape)
+
+    def call(self, log_conditional):
+        """Walk down the tree.
+
+        Parameters
+        ----------
+        log_conditional : tensor of float
+            Log conditional probability of each answer (nats), shape (b, n_answers), as `ConditionalSoftmax`
+            gives it.
+
+        Returns
+        -------
+        dict of str to tensor of float32
+            ``asked``: log probability that each question is asked, shape (b, n_questions), 0 for a root;
+            ``joint``: log probability that each answer is given, shape (b, n_answers).
+        """
+        asked, joint = log_walk(self.tree, log_conditional)
+        return {"asked": asked, "joint": joint}
+
+    def compute_output_shape(self, input_shape):
+        """Shapes of the outputs.
+
+        Parameters
+        ----------
+        input_shape : tuple of int or None
+            Shape of the log conditional probabilities.
+
+        Returns
+        -------
+        dict of str to tuple
+            Shapes of ``asked`` and ``joint``.
+        """
+        return {"asked": (input_shape[0], self.tree.n_questions), "joint": tuple(input_shape)}
+
+    def get_config(self):
+        """Turn the layer into plain data, with the whole tree in it.
+
+        Returns
+        -------
+        dict
+            What the constructor takes.
+        """
+        return {**super().get_config(), "tree": self.tree.to_dict()}
+
+
+def log_walk(tree, log_conditional):
+    """Log probabilities that questions are asked and answers given, as a function on tensors.
+
+    Parameters
+    ----------
+    tree : DecisionTree
+        The tree.
+    log_conditional : tensor of float
+        Log conditional probability of each answer (nats), shape (b, n_answers); -inf is taken as -1e30.
+
+    Returns
+    -------
+    asked : tensor of float32
+        Shape (b, n_questions).
+    joint : tensor of float32
+        Shape (b, n_answers).
+    """
+    log_conditional = ops.maximum(ops.cast(log_conditional, "float32"), LOG_ZERO)
+    joint = log_conditional
+    asked = [ops.zeros_like(joint[:, : len(tree.levels[0])])]
+    for level in tree.levels[1:]:
+        leading = ops.where(tree.parents[level], joint[:, None, :], 10 * LOG_ZERO * len(tree.levels))
+        here = ops.logsumexp(leading, axis=-1)
+        asked.append(here)
+        own, place = place_in_level(tree, level)
+        joint = ops.where(own, ops.take(here, place, axis=1) + log_conditional, joint)
+    order = np.argsort(np.concatenate(tree.levels))
+    return ops.take(ops.concatenate(asked, axis=1), order, axis=1), joint
+
+
+def place_in_level(tree, level):
+    """Where the answers to the questions of one level are.
+
+    Parameters
+    ----------
+    tree : DecisionTree
+        The tree.
+    level : numpy.ndarray of int
+        Indices of the questions of the level.
+
+    Returns
+    -------
+    own : numpy.ndarray of bool
+        Which answers belong to them, shape (n_answers,).
+    place : numpy.ndarray of int
+        At which place of `level` the question of such an answer stands (0 for the others), shape
+        (n_answers,).
+    """
+    matches = tree.segment[:, None] == level
+    return matches.any(axis=1), matches.argmax(axis=1)
