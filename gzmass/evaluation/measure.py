@@ -1,0 +1,311 @@
+"""Every number of a report as plain data: predictions joined with the truth, a run beside its baselines."""
+
+import numpy as np
+import pandas as pd
+
+from gzmass.errors import DataError
+from gzmass.evaluation.baselines import mass_to_light_baselines
+from gzmass.evaluation.calibration import (
+    LEVELS,
+    coverage,
+    coverage_in_thirds,
+    interval_columns,
+    pit,
+    stellar_mass,
+)
+from gzmass.evaluation.metrics import mass_to_light_metrics, rmse_difference, vote_metrics
+
+__all__ = ["join_truth", "measure_mass_to_light", "measure_stellar_mass", "measure_votes", "pit_values"]
+
+MAX_BASELINE = 20_000  # galaxies, of the training set and of the scored ones: enough for 1 % of the RMSE
+THIRDS = {  # quantity: column of the joined table
+    "M/L label": "true_log_ml_g",
+    "predicted M/L": "log_ml_g",
+    "redshift": "redshift",
+    "radius": "radius_kpc",
+}
+
+
+def join_truth(predictions, dataset, split=None):
+    """Put the predictions of a split beside what the dataset knows.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        Predictions table, one row a galaxy, in any order; galaxies outside the split are left out.
+    dataset : gzmass.datasets.Dataset
+        The dataset.
+    split : str or None, default None
+        ``"train"``, ``"val"``, ``"test"``, or None for all galaxies.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Ordered by id: ``row`` (row number in the dataset), the columns of the predictions,
+        ``true_log_ml_g``, ``true_log_ml_g_err``, ``true_log_mstar`` (if the dataset has it) and the other
+        columns of the dataset, which stand where the predictions have one of the same name.
+
+    Raises
+    ------
+    DataError
+        The predictions have no column id, an id twice, or no galaxy of the split.
+    """
+    if "id" not in predictions.columns:
+        raise DataError(f"The predictions need a column 'id'. Received: {list(predictions.columns)}.")
+    if predictions["id"].duplicated().any():
+        twice = predictions["id"][predictions["id"].duplicated()].iloc[0]
+        raise DataError(f"The predictions have the id {twice!r} twice; each galaxy must stand there once.")
+    rows = np.asarray(dataset.rows(split), dtype=int)
+    truth = dataset.table.iloc[rows].reset_index(drop=True)
+    truth.insert(0, "row", rows)
+    for name in ("log_ml_g", "log_ml_g_err", "log_mstar"):
+        if name in truth.columns:
+            truth = truth.rename(columns={name: f"true_{name}"})
+        elif name != "log_mstar":
+            truth[f"true_{name}"] = np.nan
+    if pd.api.types.is_integer_dtype(truth["id"]) != pd.api.types.is_integer_dtype(predictions["id"]):
+        raise DataError(
+            f"The ids of the predictions are of type {predictions['id'].dtype}, those of {dataset.path} of "
+            f"type {truth['id'].dtype}; they must both be whole numbers or both be text."
+        )
+    predicted = [name for name in predictions.columns if name == "id" or name not in truth.columns]
+    joined = truth.merge(predictions[predicted], on="id", how="inner", validate="one_to_one")
+    if joined.empty:
+        raise DataError(
+            f"The predictions ({len(predictions)} rows) hold none of the {len(rows)} galaxies of the split "
+            f"{split!r} of {dataset.path}."
+        )
+    return joined.sort_values("id", kind="stable").reset_index(drop=True)
+
+
+def measure_mass_to_light(joined, dataset, split, *, card=None, baselines=True, compare=(), train_rows=None):
+    """Measure the M/L of a run, of the baselines and of other runs on the same galaxies.
+
+    Parameters
+    ----------
+    joined : pandas.DataFrame
+        What `join_truth` returned.
+    dataset : gzmass.datasets.Dataset
+        The dataset.
+    split : str or None
+        The split that is scored: the baselines do not learn from it.
+    card : dict or None, default None
+        Card of the run, for its ``calibration``.
+    baselines : bool, default True
+        Whether to train and score the baselines.
+    compare : sequence of tuple
+        Other runs: pairs of a name and a predictions table.
+    train_rows : array_like of int or None, default None
+        Rows that the run learned from, for the baselines; None takes all rows of the splits train and val
+        with M/L.
+
+    Returns
+    -------
+    dict or str
+        Numbers: ``n``, ``table`` (one dict a predictor, the run first: ``name``, ``kind``, what
+        `mass_to_light_metrics` returns, and ``versus_run``), ``baselines``, ``explainable`` (for each kind of
+        input the reachable R2, and the fraction of it that is reached), ``coverage``, ``interval_source``; or
+        the reason why there are none.
+    """
+    if not np.isfinite(joined["true_log_ml_g"]).any():
+        return f"no galaxy of the split {split!r} has an M/L label (log_ml_g)"
+    if "log_ml_g" not in joined.columns or not np.isfinite(joined["log_ml_g"]).any():
+        return "the predictions hold no M/L (log_ml_g)"
+    labelled = joined[np.isfinite(joined["true_log_ml_g"])]
+    true, predicted = (labelled[name].to_numpy(float) for name in ("true_log_ml_g", "log_ml_g"))
+    table = [{"name": "this run", "kind": "run", **mass_to_light_metrics(true, predicted)}]
+
+    def add(name, kind, rows, other):
+        t, p = true[rows], predicted[rows]
+        difference = rmse_difference(t, p, other)
+        table.append({"name": name, "kind": kind, **mass_to_light_metrics(t, other), "versus_run": difference})
+
+    result = {"n": table[0]["n"], "table": table, "baselines": None}
+    if "in_domain" in labelled.columns:
+        inside = labelled["in_domain"].fillna(False).to_numpy(bool)
+        if not inside.all():
+            result["in_domain"] = mass_to_light_metrics(true[inside], predicted[inside])
+    if baselines:
+        result["baselines"] = _add_baselines(add, dataset, split, labelled["row"].to_numpy(), train_rows)
+    for name, other in compare:
+        if not {"id", "log_ml_g"} <= set(other.columns) or other["id"].duplicated().any():
+            raise DataError(
+                f"The predictions of {str(name)!r} need the columns id, each once, and log_ml_g. "
+                f"Received: {list(other.columns)}."
+            )
+        values = other.set_index("id")["log_ml_g"].reindex(labelled["id"]).to_numpy(float)
+        add(str(name), "compare", np.arange(len(true)), values)
+    explainable = dataset.info.get("explainable_r2") or {}
+    if not isinstance(explainable, dict):
+        explainable = {"inputs": explainable}
+    result["explainable"] = {
+        name: {"r2": float(best), "fraction": float(table[0]["r2_dex"] / best)}
+        for name, best in explainable.items()
+        if best > 0
+    }
+    calibration = (card or {}).get("calibration")
+    result["coverage"], result["interval_source"] = _coverages(labelled, calibration)
+    return result
+
+
+def measure_votes(joined, dataset, split):
+    """Measure the vote fractions of a run.
+
+    Parameters
+    ----------
+    joined : pandas.DataFrame
+        What `join_truth` returned.
+    dataset : gzmass.datasets.Dataset
+        The dataset.
+    split : str or None
+        The split that is scored.
+
+    Returns
+    -------
+    dict or str
+        What `vote_metrics` returns, without the questions that nobody voted on (``unknown`` names them);
+        or the reason why there is nothing to measure.
+    """
+    tree = dataset.tree
+    if tree is None:
+        return "the dataset has no decision tree"
+    columns = [f"{stem}_fraction" for stem in tree.stems]
+    if not set(columns) <= set(joined.columns):
+        return "the predictions hold no vote fractions"
+    votes = np.asarray(dataset.votes(joined["row"].to_numpy()))
+    if not np.isfinite(votes).any():
+        return f"no galaxy of the split {split!r} has votes"
+    train = np.asarray(dataset.rows("train", labelled="votes"), dtype=int)
+    train_votes = dataset.votes(train) if len(train) else None
+    result = vote_metrics(votes, joined[columns].to_numpy(np.float32), tree, train_votes)
+    result["unknown"] = [q["question"] for q in result["questions"] if q["n"] == 0]
+    result["questions"] = [q for q in result["questions"] if q["n"] > 0]
+    result["mean_from"] = "train" if len(train) else "the scored galaxies"
+    return result
+
+
+def measure_stellar_mass(joined):
+    """Measure the stellar masses.
+
+    Parameters
+    ----------
+    joined : pandas.DataFrame
+        What `join_truth` returned.
+
+    Returns
+    -------
+    dict or str
+        ``n`` (masses predicted), ``percentiles`` 5, 50 and 95 of log M*, ``median_sigma`` [dex],
+        and, where masses are known, their number ``n_true``, ``rmse_dex``, ``bias_dex``, ``nmad_dex`` and
+        ``r2_dex`` of log M*, with ``truth`` saying where they come from; or the reason why there are none.
+    """
+    if "log_ml_g" not in joined.columns:
+        return "the predictions hold no M/L (log_ml_g)"
+    luminosity = joined.get("luminosity_g", pd.Series(np.nan, joined.index)).to_numpy(float)
+    sigma = joined.get("log_ml_g_sigma", pd.Series(np.nan, joined.index)).to_numpy(float)
+    mass, error = stellar_mass(joined["log_ml_g"], sigma, luminosity)
+    for name, computed in (("log_mstar", mass), ("log_mstar_sigma", error)):
+        if name in joined.columns:
+            given = joined[name].to_numpy(float)
+            computed[:] = np.where(np.isfinite(given), given, computed)
+    known = np.isfinite(mass)
+    if not known.any():
+        return "no galaxy has a luminosity (luminosity_g), which turns M/L into a mass"
+    result = {
+        "n": int(known.sum()),
+        "percentiles": np.percentile(mass[known], [5, 50, 95]).tolist(),
+        "median_sigma": float(np.median(error[known])) if np.isfinite(error[known]).all() else np.nan,
+    }
+    source = "the M/L label times the luminosity, whose errors are those of M/L"
+    truth = product = stellar_mass(joined["true_log_ml_g"], np.nan, luminosity)[0]
+    if "true_log_mstar" in joined.columns and joined["true_log_mstar"].notna().any():
+        truth = joined["true_log_mstar"].to_numpy(float)
+        if not np.allclose(truth, product, atol=1e-3, equal_nan=True):
+            source = "the masses of the dataset (log_mstar)"
+    numbers = mass_to_light_metrics(truth, mass)
+    if numbers["n"]:
+        result |= {"truth": source, "n_true": numbers["n"]}
+        result |= {key: value for key, value in numbers.items() if "dex" in key}
+    return result
+
+
+def pit_values(joined, calibration=None):
+    """Probability integral transform of the labelled galaxies of a joined table.
+
+    Parameters
+    ----------
+    joined : pandas.DataFrame
+        What `join_truth` returned.
+    calibration : dict or None, default None
+        Calibration of the run; None means a Gaussian with ``log_ml_g_sigma``.
+
+    Returns
+    -------
+    numpy.ndarray of float
+        Shape (n,), NaN where there is no label or no sigma.
+    """
+    if "log_ml_g_sigma" not in joined.columns:
+        return np.full(len(joined), np.nan)
+    sigma = joined["log_ml_g_sigma"].to_numpy(float)
+    sigma = np.where(sigma > 0, sigma, np.nan) / (_scale(calibration) or 1.0)
+    calibration = calibration if _scale(calibration) else None
+    return pit(joined["true_log_ml_g"], joined["log_ml_g"], sigma, calibration)
+
+
+def _add_baselines(add, dataset, split, rows, train_rows):
+    if train_rows is None:
+        train_rows = np.concatenate([dataset.rows(name, labelled="log_ml") for name in ("train", "val")])
+        source = "train and val"
+    else:
+        source = "those that the run learned from"
+    train_rows = np.setdiff1d(train_rows, dataset.rows(split))
+    if len(train_rows) == 0:
+        return f"no labelled galaxy outside the split {split!r} is left to learn from"
+    rng = np.random.default_rng(0)
+    if len(train_rows) > MAX_BASELINE:
+        train_rows = rng.choice(train_rows, MAX_BASELINE, replace=False)
+    scored = np.arange(len(rows))
+    if len(scored) > MAX_BASELINE:
+        scored = np.sort(rng.choice(scored, MAX_BASELINE, replace=False))
+    trained = mass_to_light_baselines(dataset, train_rows, rows[scored])
+    for name, values in trained.pop("predictions").items():
+        add(name, "baseline", scored, values)
+    return {**trained, "learned_from": source}
+
+
+def _coverages(labelled, calibration):
+    quantities = {
+        name: labelled[column].to_numpy(float)
+        for name, column in THIRDS.items()
+        if column in labelled.columns and np.isfinite(labelled[column]).sum() >= 3
+    }
+    true = labelled["true_log_ml_g"].to_numpy(float)
+    result, source = [], "columns of the predictions table"
+    for level in LEVELS:
+        bounds = [labelled.get(name) for name in interval_columns(level)]
+        scores = _scores(calibration, level)
+        if bounds[0] is None and scores and "log_ml_g_sigma" in labelled.columns:
+            unit = labelled["log_ml_g_sigma"] / _scale(calibration)
+            bounds = [labelled["log_ml_g"] + score * unit for score in scores]
+            source = "calibration in the card of the run"
+        if bounds[0] is None and level == 0.68:
+            bounds = [labelled.get("log_ml_g_p16"), labelled.get("log_ml_g_p84")]
+        if bounds[0] is None or bounds[1] is None:
+            continue
+        thirds = {name: coverage_in_thirds(values, true, *bounds) for name, values in quantities.items()}
+        result.append({"level": level, "overall": coverage(true, *bounds), "thirds": thirds})
+    return result, source
+
+
+def _scores(calibration, level):
+    if not _scale(calibration):
+        return None
+    found = [item for item in calibration["intervals"] if abs(item["level"] - level) < 1e-6]
+    return (found[0]["lower"], found[0]["upper"]) if found else None
+
+
+def _scale(calibration):
+    # half the distance between the scores 16 and 84: the sigma of the table in units of the model's own
+    if not calibration:
+        return None
+    return (calibration["percentiles"]["p84"] - calibration["percentiles"]["p16"]) / 2

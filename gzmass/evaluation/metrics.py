@@ -1,0 +1,346 @@
+"""How far predicted mass-to-light ratios and votes are from the truth, with errors from resampling."""
+
+import numpy as np
+
+from gzmass.errors import DataError
+
+__all__ = [
+    "bootstrap_errors",
+    "joint_truth",
+    "mass_to_light_metrics",
+    "reliability",
+    "rmse_difference",
+    "vote_metrics",
+]
+
+N_BLOCKS = 2000  # resampled at most: larger samples are dealt into blocks, and 10^6 galaxies cost what 2,000 do
+CHUNK = 10_000  # rows of all answers at once: memory does not grow with the table, and it stays in the cache
+
+
+def mass_to_light_metrics(true_log_ml, predicted_log_ml, n_resamples=200, seed=0):
+    """Measure predictions of log10 M/L, in dex and in linear M/L.
+
+    With the residual e = predicted - true: rmse = sqrt(mean(e^2)), bias = mean(e),
+    nmad = 1.4826 median(abs(e - median(e))), r2 = 1 - sum(e^2) / sum((true - mean(true))^2).
+
+    Parameters
+    ----------
+    true_log_ml : array_like of float
+        True log10 M/L (solar units), shape (n,).
+    predicted_log_ml : array_like of float
+        Predicted log10 M/L, shape (n,). A galaxy with NaN in either is left out.
+    n_resamples : int, default 200
+        Bootstrap resamples of the galaxies for the standard errors; 0 leaves the errors out.
+    seed : int, default 0
+        Seed of the resampling.
+
+    Returns
+    -------
+    dict of str to float
+        ``n``, and ``rmse_``, ``r2_``, ``bias_``, ``nmad_`` with the endings ``dex`` and ``linear`` (of
+        10^log M/L); the first three of each also with the ending ``_error``. NaN where the number is not
+        defined: without galaxies, and r2 when all true values are the same.
+
+    Raises
+    ------
+    DataError
+        The two arrays differ in shape.
+    """
+    true, predicted = _paired(true_log_ml, predicted_log_ml)
+    result = {"n": len(true)}
+    with np.errstate(over="ignore", invalid="ignore"):
+        for unit, t, p in (("dex", true, predicted), ("linear", 10.0**true, 10.0**predicted)):
+            error = p - t
+            centred = t - t.mean() if len(t) else t
+            sums = np.stack([np.ones_like(t), centred, centred**2, error, error**2], axis=1)
+            numbers = _moments(sums.sum(axis=0, keepdims=True))
+            errors = bootstrap_errors(sums, _moments, n_resamples, seed) if n_resamples else {}
+            for name, value in numbers.items():
+                result[f"{name}_{unit}"] = float(value[0])
+            result[f"nmad_{unit}"] = float(1.4826 * np.median(np.abs(error - np.median(error)))) if len(t) else np.nan
+            for name, value in errors.items():
+                result[f"{name}_{unit}_error"] = value
+    return result
+
+
+def rmse_difference(true, predicted, other, n_resamples=200, seed=0):
+    """Compare two predictions of the same galaxies, pair by pair.
+
+    The two share their galaxies, so the error of the difference is smaller than the two errors suggest.
+
+    Parameters
+    ----------
+    true : array_like of float
+        True values, shape (n,).
+    predicted : array_like of float
+        The prediction compared with, shape (n,).
+    other : array_like of float
+        The other prediction, shape (n,). A galaxy with NaN in any of the three is left out.
+    n_resamples : int, default 200
+        Bootstrap resamples of the galaxies.
+    seed : int, default 0
+        Seed of the resampling.
+
+    Returns
+    -------
+    dict of str to float
+        ``n``, ``difference`` (RMSE of `other` minus RMSE of `predicted`: positive when `other` is worse)
+        and its standard error ``difference_error``.
+
+    Raises
+    ------
+    DataError
+        The arrays differ in shape.
+    """
+    true, predicted = _arrays(true, predicted)
+    true, other = _arrays(true, other)
+    known = np.isfinite(true) & np.isfinite(predicted) & np.isfinite(other)
+    true, predicted, other = true[known], predicted[known], other[known]
+    sums = np.stack([np.ones_like(true), (predicted - true) ** 2, (other - true) ** 2], axis=1)
+
+    def difference(total):
+        mean = total[:, 1:] / total[:, [0]]
+        return {"difference": np.sqrt(mean[:, 1]) - np.sqrt(mean[:, 0])}
+
+    with np.errstate(invalid="ignore"):
+        value = float(difference(sums.sum(axis=0, keepdims=True))["difference"][0])
+        error = bootstrap_errors(sums, difference, n_resamples, seed)["difference"]
+    return {"n": len(true), "difference": value, "difference_error": error}
+
+
+def vote_metrics(votes, fractions, tree, train_votes=None, *, n_bins=10, n_resamples=200, seed=0):
+    """Measure predicted vote fractions, question by question and over all answers.
+
+    Per question: the square root of the mean of (voted fraction - predicted fraction)^2 over the
+    galaxies, weighted by the votes that the question received, and over its answers; both fractions are
+    conditional on the question. Over all answers: the unweighted RMSE of the joint probabilities, the
+    metric of the Kaggle Galaxy Zoo challenge, over the known values of `joint_truth`. Each beside what
+    predicting the mean of the training galaxies gives.
+
+    Parameters
+    ----------
+    votes : array_like of float
+        Weight of the votes for each answer, shape (n, n_answers), NaN where missing.
+    fractions : array_like of float
+        Predicted conditional probability of each answer, shape (n, n_answers), NaN where missing.
+    tree : gzmass.tree.DecisionTree
+        The decision tree.
+    train_votes : array_like of float or None, default None
+        Votes of the training galaxies, whose mean the predictions must beat, shape (m, n_answers). None
+        takes `votes` themselves, which flatters the mean a little.
+    n_bins : int, default 10
+        Bins of the predicted fraction in the reliability curves.
+    n_resamples : int, default 200
+        Bootstrap resamples of the galaxies for the standard errors.
+    seed : int, default 0
+        Seed of the resampling.
+
+    Returns
+    -------
+    dict
+        ``questions``, a list with one dict a question: ``question``, ``text``, ``n`` (galaxies with votes
+        on it), ``votes`` (their sum), ``rmse``, ``rmse_error``, ``rmse_mean`` (predicting the mean),
+        ``calibration_error`` and ``reliability`` (see `reliability`). And ``joint``: ``n`` (galaxies),
+        ``n_answers`` (known columns), ``rmse``, ``rmse_error``, ``rmse_mean``.
+
+    Raises
+    ------
+    DataError
+        The arrays differ in shape or do not fit the tree.
+    """
+    votes, fractions = _arrays(votes, fractions)
+    train_votes = votes if train_votes is None else np.asarray(train_votes)
+    for array in (votes, train_votes):
+        if array.ndim != 2 or array.shape[1] != tree.n_answers:
+            raise DataError(
+                f"The tree {tree.name!r} has {tree.n_answers} answers: votes must have the shape "
+                f"(n, {tree.n_answers}). Received: shape {array.shape}."
+            )
+    questions = []
+    for index, question in enumerate(tree.questions):
+        own = tree.segment == index
+        parts = (votes[:, own], fractions[:, own], train_votes[:, own])
+        numbers = _question_metrics(*parts, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
+        questions.append({"question": question.name, "text": question.text, **numbers})
+    return {
+        "questions": questions,
+        "joint": _joint_metrics(votes, fractions, tree, train_votes, n_resamples=n_resamples, seed=seed),
+    }
+
+
+def joint_truth(votes, tree):
+    """Probability that a volunteer gave each answer: its votes over the number of volunteers.
+
+    The number of volunteers is the sum of the votes on the root question (the largest, if there are
+    several). This is what the Kaggle file holds. The product of conditional fractions down the tree would
+    be the same for whole tables, but is unknown below a question whose votes are missing, as in a file
+    that holds 17 of the 37 answers.
+
+    Parameters
+    ----------
+    votes : array_like of float
+        Weight of the votes for each answer, shape (n, n_answers), NaN where missing.
+    tree : gzmass.tree.DecisionTree
+        The decision tree.
+
+    Returns
+    -------
+    numpy.ndarray of float
+        Shape (n, n_answers); NaN where the votes are missing or nobody was asked.
+    """
+    votes = np.asarray(votes, dtype=float)
+    roots = tree.levels[0]
+    total = tree.question_sums(votes)[:, roots]
+    total = np.fmax.reduce(total, axis=1) if len(votes) else np.zeros(0)
+    return votes / np.where(total > 0, total, np.nan)[:, None]
+
+
+def reliability(votes, fractions, n_bins=10):
+    """Compare predicted with voted fractions in bins of the predicted one.
+
+    Parameters
+    ----------
+    votes : array_like of float
+        Votes for the answers of ONE question, shape (n, k), without NaN.
+    fractions : array_like of float
+        Predicted fractions, shape (n, k), without NaN.
+    n_bins : int, default 10
+        Bins of equal width between 0 and 1; empty ones are left out.
+
+    Returns
+    -------
+    dict
+        ``bins``, a list of dicts ``predicted`` and ``voted`` (means weighted by the votes that the
+        question received from the galaxy) and ``weight`` (share of the bin in all weight);
+        ``calibration_error``, the mean of abs(predicted - voted) over the bins with these weights
+        (expected calibration error).
+    """
+    votes, fractions = np.asarray(votes, dtype=float), np.asarray(fractions, dtype=float)
+    weight = np.broadcast_to(votes.sum(axis=1, keepdims=True), votes.shape).ravel()
+    index = np.clip((fractions.ravel() * n_bins).astype(int), 0, n_bins - 1)
+    total = np.bincount(index, weight, n_bins)
+    full = total > 0
+    if not full.any():
+        return {"bins": [], "calibration_error": np.nan}
+    predicted = np.bincount(index, weight * fractions.ravel(), n_bins)[full] / total[full]
+    voted = np.bincount(index, votes.ravel(), n_bins)[full] / total[full]
+    share = total[full] / total.sum()
+    bins = [
+        {"predicted": float(p), "voted": float(v), "weight": float(w)}
+        for p, v, w in zip(predicted, voted, share, strict=True)
+    ]
+    return {"bins": bins, "calibration_error": float(np.sum(share * np.abs(predicted - voted)))}
+
+
+def bootstrap_errors(sums, statistic, n_resamples=200, seed=0):
+    """Estimate standard errors of statistics that are functions of sums over galaxies.
+
+    More than 2,000 galaxies are first dealt at random into 2,000 blocks, and the blocks are resampled:
+    the galaxies being independent, the errors are the same and the time does not grow.
+
+    Parameters
+    ----------
+    sums : numpy.ndarray of float
+        What each galaxy adds to each sum, shape (n, k).
+    statistic : callable
+        Takes totals of shape (n_resamples, k) and returns a dict of arrays of shape (n_resamples,).
+    n_resamples : int, default 200
+        Number of resamples.
+    seed : int, default 0
+        Seed.
+
+    Returns
+    -------
+    dict of str to float
+        Standard deviation of each statistic over the resamples; NaN for fewer than two galaxies.
+    """
+    rng = np.random.default_rng(seed)
+    if len(sums) > N_BLOCKS:
+        block = rng.permutation(len(sums)) % N_BLOCKS
+        sums = np.stack([np.bincount(block, column, N_BLOCKS) for column in sums.T], axis=1)
+    n = len(sums)
+    if n < 2:
+        return dict.fromkeys(statistic(np.full((1, sums.shape[1]), np.nan)), np.nan)
+    times = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = statistic(times @ sums)
+    finite = {name: value[np.isfinite(value)] for name, value in values.items()}
+    return {name: float(np.std(value, ddof=1)) if len(value) > 1 else np.nan for name, value in finite.items()}
+
+
+def _moments(total):
+    n, first, second, error, error2 = total.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variance = second / n - (first / n) ** 2
+        variance = np.where(variance > 0, variance, np.nan)
+        return {"rmse": np.sqrt(error2 / n), "r2": 1 - error2 / n / variance, "bias": error / n}
+
+
+def _question_metrics(votes, fractions, train_votes, *, n_bins, n_resamples, seed):
+    votes, fractions = votes.astype(float), fractions.astype(float)
+    total = votes.sum(axis=1)
+    known = (total > 0) & np.isfinite(fractions).all(axis=1)
+    votes, fractions, total = votes[known], fractions[known], total[known]
+    voted = votes / total[:, None]
+    train = train_votes[np.isfinite(train_votes).all(axis=1)].astype(float).sum(axis=0)
+    mean = train / train.sum() if train.sum() > 0 else np.full(len(train), np.nan)
+    sums = np.stack(
+        [total, total * ((fractions - voted) ** 2).mean(axis=1), total * ((mean - voted) ** 2).mean(axis=1)],
+        axis=1,
+    )
+    curve = reliability(votes, fractions, n_bins)
+    return {
+        "n": len(total),
+        "votes": float(total.sum()),
+        **_rmse_and_mean(sums, n_resamples, seed),
+        "calibration_error": curve["calibration_error"],
+        "reliability": curve["bins"],
+    }
+
+
+def _joint_metrics(votes, fractions, tree, train_votes, *, n_resamples, seed):
+    train_sum, train_n = np.zeros(tree.n_answers), np.zeros(tree.n_answers)
+    for start in range(0, len(train_votes), CHUNK):
+        truth = joint_truth(train_votes[start : start + CHUNK], tree)
+        train_sum += np.nansum(truth, axis=0)
+        train_n += np.isfinite(truth).sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        mean = train_sum / train_n
+    sums, columns = [np.zeros((0, 3))], np.zeros(tree.n_answers, dtype=bool)
+    for start in range(0, len(votes), CHUNK):
+        truth = joint_truth(votes[start : start + CHUNK], tree)
+        predicted = tree.joint(fractions[start : start + CHUNK])
+        known = np.isfinite(truth) & np.isfinite(predicted)
+        columns |= known.any(axis=0)
+        squared = [np.where(known, (guess - truth) ** 2, 0.0).sum(axis=1) for guess in (predicted, mean)]
+        sums.append(np.stack([known.sum(axis=1), *squared], axis=1))
+    sums = np.concatenate(sums)
+    sums = sums[sums[:, 0] > 0]
+    return {"n": len(sums), "n_answers": int(columns.sum()), **_rmse_and_mean(sums, n_resamples, seed)}
+
+
+def _rmse_and_mean(sums, n_resamples, seed):
+    def statistic(total):
+        mean = total[:, 1:] / total[:, [0]]
+        return {"rmse": np.sqrt(mean[:, 0]), "rmse_mean": np.sqrt(mean[:, 1])}
+
+    with np.errstate(invalid="ignore"):
+        numbers = {name: float(value[0]) for name, value in statistic(sums.sum(axis=0, keepdims=True)).items()}
+        error = bootstrap_errors(sums, statistic, n_resamples, seed)["rmse"] if n_resamples else np.nan
+    return {"rmse": numbers["rmse"], "rmse_error": error, "rmse_mean": numbers["rmse_mean"]}
+
+
+def _arrays(first, second):
+    first, second = np.asarray(first), np.asarray(second)
+    if first.shape != second.shape:
+        raise DataError(
+            f"Truth and prediction must have the same shape. Received: shapes {first.shape} and {second.shape}."
+        )
+    return first, second
+
+
+def _paired(first, second):
+    first, second = _arrays(first, second)
+    first, second = first.astype(float), second.astype(float)
+    known = np.isfinite(first) & np.isfinite(second)
+    return first[known], second[known]

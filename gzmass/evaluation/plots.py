@@ -1,0 +1,368 @@
+"""The figures of the report: one style, units on every axis, colours for colour-blind readers too."""
+
+import io
+from functools import wraps
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.figure import Figure
+from PIL import Image
+
+__all__ = [
+    "coverage_plot",
+    "galaxy_png",
+    "log_ml_label",
+    "pit_histogram",
+    "predicted_against_true",
+    "reliability_plot",
+    "residual_plot",
+    "rmse_plot",
+    "to_png",
+    "vote_rmse_plot",
+]
+
+# blue, vermilion and green of Okabe & Ito (2008), which stay apart in the common kinds of colour blindness
+BLUE, RED, GREEN, GREY, INK = "#0072B2", "#D55E00", "#009E73", "#8A8A8A", "#222222"
+DENSITY = LinearSegmentedColormap.from_list("density", ["#D6E6F2", "#5BA3CF", BLUE, "#08305A"])
+MANY = 3000  # galaxies from which on a cloud of points is drawn as its density
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.labelsize": 10,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "lines.linewidth": 1.6,
+    "figure.constrained_layout.use": True,
+    "savefig.facecolor": "white",
+}
+
+
+def _styled(draw):
+    @wraps(draw)
+    def inner(*args, **kwargs):
+        with mpl.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return inner
+
+
+@_styled
+def predicted_against_true(true, predicted, kind="true"):
+    """Draw predicted against true log M/L, with the running median of the prediction.
+
+    Parameters
+    ----------
+    true : array_like of float
+        True log10 M/L, shape (n,).
+    predicted : array_like of float
+        Predicted log10 M/L, shape (n,).
+    kind : str, default "true"
+        What the label is called on the axis: ``"true"`` or ``"proxy"``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
+    """
+    true, predicted = _finite(true, predicted)
+    figure, axes = _figure(4.4, 4.1)
+    limits = _limits(np.concatenate([true, predicted]))
+    _cloud(figure, axes, true, predicted, [*limits, *limits])
+    axes.plot(limits, limits, color=INK, linewidth=1, linestyle="--", label="equal")
+    _running(axes, true, predicted)
+    axes.set(xlim=limits, ylim=limits, aspect="equal")
+    axes.set(xlabel=log_ml_label(kind), ylabel=log_ml_label("predicted"))
+    axes.legend(loc="upper left")
+    return figure
+
+
+@_styled
+def residual_plot(x, residual, x_label):
+    """Draw the residual of log M/L against a quantity, with the running median and the central 68 %.
+
+    Parameters
+    ----------
+    x : array_like of float
+        The quantity, shape (n,).
+    residual : array_like of float
+        Predicted minus true log10 M/L [dex], shape (n,).
+    x_label : str
+        Label of the quantity, with its unit.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
+    """
+    x, residual = _finite(x, residual)
+    figure, axes = _figure(4.4, 3.4)
+    x_limits, y_limits = _limits(x), _limits(residual)
+    largest = max(abs(y_limits[0]), abs(y_limits[1]))
+    _cloud(figure, axes, x, residual, [*x_limits, -largest, largest])
+    axes.axhline(0, color=INK, linewidth=1, linestyle="--")
+    _running(axes, x, residual)
+    axes.set(xlim=x_limits, ylim=(-largest, largest), xlabel=x_label, ylabel="residual: predicted - label [dex]")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="upper right")
+    return figure
+
+
+@_styled
+def coverage_plot(coverages):
+    """Draw the share of galaxies inside their intervals, for all of them and in thirds of some quantities.
+
+    Parameters
+    ----------
+    coverages : list of dict
+        One dict a level: ``level``, ``overall`` (what `gzmass.evaluation.coverage` returns) and
+        ``thirds``, a dict of lists of three such dicts by the name of the quantity.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
+    """
+    names = ["all"]
+    for quantity in coverages[0]["thirds"] if coverages else ():
+        names += [f"{quantity}: {third}" for third in ("low", "middle", "high")]
+    figure, axes = _figure(4.6, 1.3 + 0.24 * len(names))
+    position = -np.arange(len(names), dtype=float)
+    styles = zip(coverages, (BLUE, GREEN, RED, GREY), ("o", "s", "D", "^"), strict=False)
+    for item, colour, marker in styles:
+        groups = [item["overall"], *[third for thirds in item["thirds"].values() for third in thirds]]
+        share = [100 * group["coverage"] for group in groups]
+        error = [100 * group["error"] for group in groups]
+        label = f"{100 * item['level']:.6g} %"
+        axes.axvline(100 * item["level"], color=colour, linewidth=1, linestyle="--")
+        axes.errorbar(share, position, xerr=error, fmt=marker, color=colour, markersize=4.5, label=label)
+    for edge in position[1::3]:
+        axes.axhline(edge + 0.5, color="#DDDDDD", linewidth=0.8)
+    axes.set(yticks=position, yticklabels=names, xlabel="galaxies inside the interval [%]")
+    axes.set_ylim(position[-1] - 0.6, 0.6)
+    axes.set_xlim(right=100.5)
+    figure.legend(loc="outside upper center", ncols=4, title="level of the interval (dashed: aim)", title_fontsize=9)
+    return figure
+
+
+@_styled
+def pit_histogram(values):
+    """Draw the histogram of the probability integral transform beside the uniform one.
+
+    Parameters
+    ----------
+    values : array_like of float
+        What `gzmass.evaluation.pit` returned, shape (n,).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure; the grey band is the binomial error of a uniform distribution.
+    """
+    (values,) = _finite(values)
+    figure, axes = _figure(4.4, 3.0)
+    n_bins = int(np.clip(len(values) // 20, 5, 20))
+    density, edges = np.histogram(values, bins=n_bins, range=(0, 1))
+    density = density * n_bins / max(len(values), 1)
+    error = np.sqrt(n_bins * (1 - 1 / n_bins) / max(len(values), 1))
+    axes.axhspan(1 - error, 1 + error, color="#DDDDDD", label="uniform, with its error")
+    axes.stairs(density, edges, color=BLUE, linewidth=1.8, label="galaxies")
+    axes.set(xlim=(0, 1), ylim=(0, max(1.9, 1.35 * density.max(initial=0))))
+    axes.set(xlabel="predicted probability of a lower M/L than the label", ylabel="density")
+    axes.legend(loc="upper center", ncols=2)
+    return figure
+
+
+@_styled
+def rmse_plot(names, values, errors, x_label):
+    """Draw the error of each predictor beside that of the run.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The predictors; the first is the run.
+    values : sequence of float
+        RMSE of each.
+    errors : sequence of float
+        Standard error of each.
+    x_label : str
+        Label of the axis, with its unit.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
+    """
+    figure, axes = _figure(4.4, 0.9 + 0.34 * len(names))
+    position = -np.arange(len(names), dtype=float)
+    colours = [BLUE] + [GREY] * (len(names) - 1)
+    axes.barh(position, values, xerr=errors, color=colours, height=0.62, error_kw={"ecolor": INK, "capsize": 2})
+    axes.set(yticks=position, yticklabels=[_short(name) for name in names], xlabel=x_label)
+    axes.set_xlim(left=0)
+    return figure
+
+
+@_styled
+def vote_rmse_plot(questions):
+    """Draw the error of the vote fractions of each question beside that of predicting the mean.
+
+    Parameters
+    ----------
+    questions : list of dict
+        What `gzmass.evaluation.vote_metrics` returned as ``questions``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
+    """
+    figure, axes = _figure(4.6, 1.3 + 0.3 * len(questions))
+    position = -np.arange(len(questions), dtype=float)
+    model, mean = [q["rmse"] for q in questions], [q["rmse_mean"] for q in questions]
+    axes.hlines(position, model, mean, color="#BBBBBB", linewidth=2.5)
+    axes.plot(mean, position, "D", color=GREY, markersize=5, label="mean of the training set")
+    error = [q["rmse_error"] for q in questions]
+    axes.errorbar(model, position, xerr=error, fmt="o", color=BLUE, markersize=6, label="run")
+    axes.set(yticks=position, yticklabels=[_short(q["question"]) for q in questions])
+    axes.set(xlabel="RMSE of the conditional fraction", ylim=(position[-1] - 0.6, 0.6))
+    axes.set_xlim(left=0)
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+@_styled
+def reliability_plot(bins, title):
+    """Draw voted against predicted fractions of one question.
+
+    Parameters
+    ----------
+    bins : list of dict
+        ``predicted``, ``voted`` and ``weight``, as `gzmass.evaluation.vote_metrics` gives them.
+    title : str
+        Title.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure; the area of a point is the share of the votes in its bin.
+    """
+    figure, axes = _figure(2.5, 2.6)
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle="--")
+    predicted, voted = [b["predicted"] for b in bins], [b["voted"] for b in bins]
+    axes.plot(predicted, voted, color=BLUE, linewidth=1.2)
+    axes.scatter(predicted, voted, s=[15 + 200 * b["weight"] for b in bins], color=BLUE, alpha=0.75, linewidth=0)
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+    axes.set(xlabel="predicted fraction", ylabel="voted fraction")
+    axes.set_title(_short(title), fontsize=10, color=INK)
+    return figure
+
+
+def log_ml_label(kind):
+    """Label of an axis with log M/L.
+
+    Parameters
+    ----------
+    kind : str
+        ``"true"``, ``"proxy"`` or ``"predicted"``.
+
+    Returns
+    -------
+    str
+        The label, with its unit.
+    """
+    return rf"{kind} $\log_{{10}}\,M_\star/L_g$ [$M_\odot/L_{{\odot,g}}$]"
+
+
+def to_png(figure, dpi=170):
+    """Write a figure as PNG.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    dpi : int, default 170
+        Pixels an inch.
+
+    Returns
+    -------
+    bytes
+        The PNG file, without a date: the same figure gives the same bytes.
+    """
+    with mpl.rc_context(STYLE):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def galaxy_png(image):
+    """Write the 8-bit image of a galaxy as PNG.
+
+    Parameters
+    ----------
+    image : numpy.ndarray of uint8
+        Shape (npix, npix) or (npix, npix, 1).
+
+    Returns
+    -------
+    bytes
+        The PNG file, greyscale.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(np.asarray(image, dtype=np.uint8).reshape(image.shape[:2])).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _figure(width, height):
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def _cloud(figure, axes, x, y, extent):
+    if len(x) < MANY:
+        axes.plot(x, y, ".", color=BLUE, markersize=3, alpha=0.35, markeredgewidth=0, rasterized=True)
+        return
+    cells = axes.hexbin(x, y, gridsize=60, extent=extent, mincnt=1, norm=LogNorm(), cmap=DENSITY, linewidths=0)
+    figure.colorbar(cells, ax=axes, label="galaxies", shrink=0.7, pad=0.02)
+
+
+def _running(axes, x, y):
+    """Draw the median and the central 68 % of y in bins of x that hold equally many galaxies."""
+    n_bins = min(len(x) // 15, 15)
+    if n_bins < 3:
+        return
+    parts = np.array_split(np.argsort(x, kind="stable"), n_bins)
+    centre = [np.median(x[part]) for part in parts]
+    low, middle, high = np.transpose([np.quantile(y[part], [0.16, 0.5, 0.84]) for part in parts])
+    axes.fill_between(centre, low, high, color=RED, alpha=0.18, linewidth=0, label="central 68 %")
+    axes.plot(centre, middle, color=RED, label="running median")
+
+
+def _limits(values):
+    if len(values) == 0:
+        return -1.0, 1.0
+    low, high = np.quantile(values, [0.001, 0.999])
+    margin = 0.06 * (high - low) or 0.5
+    return float(low - margin), float(high + margin)
+
+
+def _finite(*arrays):
+    arrays = [np.asarray(array, dtype=float) for array in arrays]
+    known = np.logical_and.reduce([np.isfinite(array) for array in arrays])
+    return [array[known] for array in arrays]
+
+
+def _short(name, length=26):
+    # a dollar sign would start a formula
+    name = str(name).replace("$", r"\$")
+    return name if len(name) <= length else name[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"

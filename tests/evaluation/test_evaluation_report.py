@@ -1,0 +1,318 @@
+"""Baselines, plots and the report on a small dataset of drawn galaxies."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from gzmass.datasets import open_dataset, write_dataset
+from gzmass.errors import DataError
+from gzmass.evaluation import apply_calibration, calibrate_intervals, evaluate, mass_to_light_metrics
+from gzmass.evaluation.baselines import image_statistics, mass_to_light_baselines, metadata_columns
+from gzmass.evaluation.measure import join_truth, measure_mass_to_light, pit_values
+from gzmass.evaluation.plots import galaxy_png, predicted_against_true, to_png
+from gzmass.tree import load_tree
+
+NPIX, N = 24, 240
+TREE = load_tree("gz2")
+
+
+def blob(size=0.12, ratio=1.0, sky=30.0, shift=0.0):
+    y, x = np.indices((NPIX, NPIX)) - (NPIX - 1) / 2
+    profile = np.exp(-np.hypot((x - shift) / ratio, y) / (size * NPIX))
+    return np.clip(sky + 180.0 * profile, 0, 255).astype(np.uint8)
+
+
+def make_dataset(path, *, labels=True, votes=True, luminosity=True, info=None):
+    rng = np.random.default_rng(0)
+    size, redshift = rng.uniform(0.06, 0.25, N), rng.uniform(0.01, 0.2, N)
+    log_ml = 0.8 - 3 * size + 2 * redshift + rng.normal(0, 0.05, N)
+    table = pd.DataFrame({"id": np.arange(10**17, 10**17 + N), "redshift": redshift})
+    table["split"] = np.repeat(["train", "val", "test"], N // 3)
+    if labels:
+        table["log_ml_g"] = np.where(np.arange(N) % 20 == 0, np.nan, log_ml)
+    if luminosity:
+        table["luminosity_g"] = 10 ** rng.uniform(9, 11, N)
+    if votes:
+        counts = TREE.joint(TREE.conditional(rng.dirichlet(np.ones(37), N))) * 40
+        counts[:, TREE.starts[2] : TREE.starts[3]] = np.nan
+        for k, stem in enumerate(TREE.stems):
+            table[f"{stem}_votes"] = counts[:, k]
+    images = zip(table["id"], (blob(s) for s in size), strict=True)
+    write_dataset(path, table, images, {"npix": NPIX, **(info or {})}, tree=TREE if votes else None)
+    return open_dataset(path)
+
+
+def make_predictions(dataset):
+    rng = np.random.default_rng(1)
+    true = dataset.log_ml()[:, 0].astype(float)
+    mean = np.where(np.isfinite(true), true, 0.3) + rng.normal(0, 0.1, N)
+    val = dataset.rows("val")
+    try:
+        calibration = calibrate_intervals(true[val], mean[val], 1.0)
+    except DataError:
+        calibration = calibrate_intervals([0.0, 0.2], [0.1, 0.1], 1.0)
+    table = apply_calibration(mean, 1.0, calibration)
+    table.insert(0, "id", dataset.table["id"].to_numpy())
+    fractions = TREE.conditional(rng.dirichlet(np.ones(37), N))
+    table = pd.concat([table, pd.DataFrame(fractions, columns=[f"{s}_fraction" for s in TREE.stems])], axis=1)
+    table["in_domain"] = np.arange(N) % 10 != 0
+    table["out_of_domain_reason"] = np.where(table["in_domain"], "", "sky <brighter> than in training")
+    return table, calibration
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    info = {"label_kind": "proxy", "explainable_r2": {"image_and_luminosity": 0.9}, "name": "drawn & small"}
+    return make_dataset(tmp_path_factory.mktemp("proxy") / "data", info=info)
+
+
+@pytest.fixture(scope="module")
+def predictions(dataset):
+    return make_predictions(dataset)
+
+
+def arguments(dataset, shuffled, table, calibration):
+    worse = table.assign(log_ml_g=table["log_ml_g"] + 0.3).iloc[::-1]
+    card = {"name": "<b>run</b>", "seed": 3, "config": {"trunk": "cnn5"}, "calibration": calibration}
+    return {"predictions": shuffled, "dataset": dataset, "card": card, "compare": [("a & b <i>", worse)]}
+
+
+@pytest.fixture(scope="module")
+def evaluated(dataset, predictions, tmp_path_factory):
+    out = tmp_path_factory.mktemp("evaluation") / "new" / "folder"
+    table, calibration = predictions
+    return out, evaluate(**arguments(dataset, table, table, calibration), out=out)
+
+
+class Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.references, self.words, self.open = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.references += [value for name, value in attrs if name in {"src", "href"}]
+        if tag not in {"meta", "img", "br"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_numbers_are_those_of_the_test_split(dataset, predictions, evaluated):
+    _, numbers = evaluated
+    rows = dataset.rows("test")
+    expected = mass_to_light_metrics(dataset.log_ml(rows)[:, 0], predictions[0]["log_ml_g"].to_numpy()[rows])
+    run = numbers["mass_to_light"]["table"][0]
+    assert run["n"] == numbers["n_labelled"] == 76
+    assert run["rmse_dex"] == pytest.approx(expected["rmse_dex"], rel=1e-6)
+    ml = numbers["mass_to_light"]
+    assert ml["explainable"] == {"image_and_luminosity": {"r2": 0.9, "fraction": pytest.approx(run["r2_dex"] / 0.9)}}
+    names = [item["name"] for item in ml["table"]]
+    assert names == ["this run", "constant", "metadata", "image statistics", "both", "a & b <i>"]
+    assert ml["table"][-1]["versus_run"]["difference"] > 0.15
+    assert ml["in_domain"]["n"] < run["n"]
+    assert [item["level"] for item in ml["coverage"]] == [0.68, 0.9, 0.95]
+    assert {"M/L label", "predicted M/L", "redshift"} == set(ml["coverage"][0]["thirds"])
+    assert numbers["votes"]["unknown"] == ["t03_bar"]
+    assert numbers["votes"]["joint"]["n_answers"] == 35
+    assert numbers["stellar_mass"]["rmse_dex"] == pytest.approx(run["rmse_dex"], rel=1e-3)
+    assert "errors are those of M/L" in numbers["stellar_mass"]["truth"]
+    assert numbers["out_of_domain"] == {"n": 8, "reasons": {"sky <brighter> than in training": 8}}
+
+
+def test_files_are_written_and_agree(dataset, evaluated):
+    out, numbers = evaluated
+    assert not list(out.rglob("*partial*"))
+    saved = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    assert saved["mass_to_light"]["table"][0]["rmse_dex"] == numbers["mass_to_light"]["table"][0]["rmse_dex"]
+    joined = pd.read_parquet(out / "predictions.parquet")
+    assert joined["id"].tolist() == sorted(dataset.table["id"].to_numpy()[dataset.rows("test")])
+    assert joined["id"].dtype == np.int64
+    assert np.isfinite(joined["true_log_ml_g"]).sum() == 76
+    for path in (out / "plots").glob("*.png"):
+        with Image.open(path) as image:
+            assert image.width > 300
+    assert (out / "plots" / "reliability_t07_rounded.png").is_file()
+
+
+def test_the_report_needs_nothing_but_itself(evaluated):
+    text = (evaluated[0] / "report.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert not page.open
+    assert "script" not in page.tags
+    assert "link" not in page.tags
+    assert all(ref.startswith(("data:image/png;base64,", "#")) for ref in page.references)
+    assert not re.search(r"https?:|url\(|@import|file:", text)
+    assert {ref[1:] for ref in page.references if ref[0] == "#"} <= set(re.findall(r'id="(\w+)"', text))
+
+
+def test_the_report_has_its_sections_escapes_names_and_says_proxy(evaluated):
+    text = (evaluated[0] / "report.html").read_text(encoding="utf-8")
+    heads = re.findall(r"<h2[^>]*>(.*?)</h2>", text)
+    assert heads == [
+        "Mass-to-light ratio",
+        "Intervals",
+        "Galaxies",
+        "Stellar mass",
+        "Votes",
+        "How it was made",
+    ]
+    assert re.findall(r"<h3>(\w+) predictions", text) == ["Best", "Median", "Worst"]
+    for name in (
+        "&lt;b&gt;run&lt;/b&gt;",
+        "drawn &amp; small",
+        "a &amp; b &lt;i&gt;",
+        "sky &lt;brighter&gt;",
+    ):
+        assert name in text
+    assert "<b>run" not in text
+    assert "labels of this dataset are a proxy" in text
+    assert text.count("(proxy labels)") >= 12
+    assert "R² reachable from image and luminosity (0.900)" in text
+    assert "seed: 3" in text
+    assert "quantiles" not in text
+    galleries = re.findall(r'alt="galaxy (\d+)"', text)
+    assert len(galleries) == 24
+
+
+def test_the_order_of_the_rows_does_not_matter(dataset, predictions, evaluated, tmp_path):
+    table, calibration = predictions
+    evaluate(**arguments(dataset, table.sample(frac=1, random_state=0), table, calibration), out=tmp_path)
+    for name in ("report.html", "metrics.json", "predictions.parquet", "plots/rmse.png"):
+        assert (tmp_path / name).read_bytes() == (evaluated[0] / name).read_bytes()
+
+
+def test_what_is_absent_is_said(tmp_path):
+    bare = make_dataset(tmp_path / "data", votes=False, luminosity=False)
+    table, _ = make_predictions(bare)
+    columns = ["id", "log_ml_g"]
+    numbers = evaluate(table[columns], bare, "test", tmp_path / "out", baselines=False)
+    assert numbers["votes"] is None
+    assert numbers["stellar_mass"] is None
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "proxy labels" not in text
+    assert "are a proxy" not in text
+    for reason in ("no decision tree", "no galaxy has a luminosity", "hold no intervals", "run has no card"):
+        assert reason in text
+
+
+def test_votes_alone_are_enough_and_nothing_is_not(tmp_path):
+    only_votes = make_dataset(tmp_path / "votes", labels=False, luminosity=False)
+    table, _ = make_predictions(only_votes)
+    numbers = evaluate(table, only_votes, "test", tmp_path / "out")
+    assert numbers["mass_to_light"] is None
+    assert "no galaxy of the split 'test' has an M/L label" in numbers["absent"]["mass_to_light"]
+    nothing = make_dataset(tmp_path / "nothing", labels=False, votes=False)
+    with pytest.raises(DataError, match=r"nothing to evaluate: .*has an M/L label.*no decision tree"):
+        evaluate(table, nothing, "test", tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_one_galaxy_can_be_evaluated(dataset, predictions, tmp_path):
+    row = dataset.rows("test")[1]
+    numbers = evaluate(predictions[0].iloc[[row]], dataset, "test", tmp_path, baselines=False)
+    assert numbers["mass_to_light"]["n"] == 1
+    assert json.loads((tmp_path / "metrics.json").read_text())["mass_to_light"]["table"][0]["r2_dex"] is None
+    assert "79 galaxies of the split have no prediction" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_predictions_that_do_not_fit_are_refused(dataset, predictions):
+    table = predictions[0]
+    with pytest.raises(DataError, match="need a column 'id'"):
+        join_truth(table.drop(columns="id"), dataset)
+    with pytest.raises(DataError, match=f"{table['id'].iloc[0]}.* twice"):
+        join_truth(pd.concat([table, table.iloc[:1]]), dataset)
+    with pytest.raises(DataError, match="none of the 80 galaxies of the split 'test'"):
+        join_truth(table.iloc[dataset.rows("train")], dataset, "test")
+    joined = join_truth(table, dataset, "test")
+    with pytest.raises(DataError, match="predictions of 'other' need the columns id"):
+        measure_mass_to_light(joined, dataset, "test", baselines=False, compare=[("other", table[["id"]])])
+    with pytest.raises(DataError, match="both be whole numbers or both be text"):
+        join_truth(table.assign(id=table["id"].astype(str)), dataset)
+
+
+def test_intervals_come_from_the_card_when_the_table_has_none(dataset, predictions):
+    table, calibration = predictions
+    short = table[[name for name in table.columns if "lower" not in name and "upper" not in name]]
+
+    def measured(table, card):
+        joined = join_truth(table, dataset, "test")
+        return measure_mass_to_light(joined, dataset, "test", card=card, baselines=False)
+
+    whole, again = measured(table, None), measured(short, {"calibration": calibration})
+    for one, other in zip(again["coverage"], whole["coverage"], strict=True):
+        assert one["overall"] == pytest.approx(other["overall"], rel=1e-9)
+        assert one["thirds"]["redshift"][2] == pytest.approx(other["thirds"]["redshift"][2], rel=1e-9)
+    assert again["interval_source"] == "calibration in the card of the run"
+    assert [item["level"] for item in measured(short, None)["coverage"]] == [0.68]
+
+
+def test_pit_of_a_table_is_that_of_the_models_own_output(dataset, predictions):
+    table, calibration = predictions
+    joined = join_truth(table, dataset, "val")
+    values = pit_values(joined, calibration)
+    known = np.isfinite(values)
+    assert known.sum() == 76
+    assert np.mean(values[known] < 0.25) == pytest.approx(0.25, abs=0.02)
+
+
+def test_baselines_learn_what_there_is_and_never_see_the_test_labels(dataset):
+    train, test = dataset.rows("train"), dataset.rows("test")
+    result = mass_to_light_baselines(dataset, train, test)
+    assert (result["n_train"], result["metadata"]) == (76, ["redshift", "luminosity_g"])
+    true = dataset.log_ml(test)[:, 0]
+    rmse = {k: mass_to_light_metrics(true, v)["rmse_dex"] for k, v in result["predictions"].items()}
+    assert result["predictions"]["constant"][0] == pytest.approx(np.nanmean(dataset.log_ml(train)[:, 0]))
+    assert rmse["both"] < rmse["image statistics"] < 0.9 * rmse["constant"]
+    again = mass_to_light_baselines(dataset, train, test)["predictions"]
+    np.testing.assert_array_equal(again["both"], result["predictions"]["both"])
+    assert metadata_columns(dataset, train[:1]) == []
+    with pytest.raises(DataError, match="no galaxy with log_ml_g"):
+        mass_to_light_baselines(dataset, [], test)
+
+
+def test_image_statistics_measure_what_they_say():
+    images = np.stack([blob(), blob(size=0.2), blob(ratio=0.5), blob(shift=4), blob(sky=60)])
+    table = image_statistics(images)
+    plain, large, flat, shifted, bright = (table.iloc[i] for i in range(5))
+    assert large["r50"] > 1.15 * plain["r50"]
+    assert large["concentration"] < plain["concentration"]
+    assert flat["axis_ratio"] < 0.7
+    assert plain["axis_ratio"] > 0.95
+    assert plain["asymmetry"] == pytest.approx(0, abs=1e-6)
+    assert shifted["asymmetry"] > 0.2
+    assert bright["sky"] - plain["sky"] == pytest.approx(30, abs=2)
+    assert plain["gini"] > large["gini"]
+    empty = image_statistics(np.full((1, NPIX, NPIX, 1), 7, np.uint8)).iloc[0]
+    assert (empty["sky"], empty["sky_noise"], empty["total"]) == (7, 0, 0)
+    assert np.isnan(empty["r50"])
+    assert image_statistics(np.zeros((0, NPIX, NPIX), np.uint8)).empty
+
+
+def test_gini_of_the_brightest_pixels_is_the_mean_difference():
+    image = blob()
+    row = image_statistics(image[None]).iloc[0]
+    y, x = np.indices((NPIX, NPIX)) - (NPIX - 1) / 2
+    radius = np.hypot(x, y) / NPIX
+    light = np.where(radius <= 0.5, np.maximum(image - row["sky"], 0), 0)[radius <= 2 * row["r50"]]
+    pairs = np.abs(light[:, None] - light[None, :]).sum() / (len(light) * (len(light) - 1))
+    assert row["gini"] == pytest.approx(pairs / (2 * light.mean()), rel=1e-4)
+
+
+def test_plots_are_reproducible_and_draw_nothing_from_nothing():
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=5000)
+    pictures = [to_png(predicted_against_true(true, 0.5 * true), dpi=60) for _ in range(2)]
+    assert pictures[0] == pictures[1]
+    assert to_png(predicted_against_true([], []), dpi=60) != pictures[0]
+    assert galaxy_png(np.zeros((5, 5, 1), np.uint8)).startswith(b"\x89PNG")
