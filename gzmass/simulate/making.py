@@ -1,0 +1,163 @@
+"""A dataset directory of simulated galaxies: rendered in units of work that an interruption can not spoil."""
+
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gzmass.datasets import begin_dataset, split_by_id, write_dataset
+from gzmass.datasets.dataset import image_name
+from gzmass.datasets.write import encode_png
+from gzmass.engine import write_atomically
+from gzmass.errors import ConfigError
+from gzmass.images import log_stretch
+from gzmass.simulate.population import COSMOLOGY, M_SUN_G, draw_population, explainable_r2, galaxy_rng, measured
+from gzmass.simulate.rendering import NATIVE_PIXEL_ARCSEC, check_npix, pixel_scale, render
+from gzmass.simulate.votes import cast_votes
+from gzmass.tree import load_tree
+
+__all__ = ["simulate"]
+
+VERSION = 1  # of the simulated galaxies: with another one the same seed gives other galaxies
+GALAXIES_PER_UNIT = 250
+
+
+def simulate(
+    out, n_galaxies, npix=69, seed=0, unlabelled_votes=0.3, unlabelled_ml=0.0, fractions=None, workers=1, progress=None
+):
+    """Write a dataset of simulated galaxies; interrupted and called again, it goes on where it was.
+
+    Parameters
+    ----------
+    out : str or pathlib.Path
+        The dataset directory: new, empty, or begun by a call with the same arguments.
+    n_galaxies : int
+        How many, >= 1. The first galaxies of a larger dataset are those of a smaller one.
+    npix : int, default 69
+        Pixels along a side, >= 16. The galaxies are the same for every size.
+    seed : int, default 0
+        Another seed gives other galaxies.
+    unlabelled_votes, unlabelled_ml : float, default 0.3 and 0.0
+        Fractions of the galaxies, 0 to 1, without votes and without M/L.
+    fractions : dict of str to float, optional
+        Fractions of the splits, as `gzmass.datasets.split_by_id` takes them.
+    workers : int, default 1
+        Processes that render; the result does not depend on it.
+    progress : callable, optional
+        Called as ``progress(done, total)`` with numbers of galaxies.
+
+    Returns
+    -------
+    dict
+        ``path``; ``n_galaxies``, ``with_votes``, ``with_log_ml``; ``explainable_r2``: the best R2 of log M/L that is
+        to be had from ``image`` and from ``image_and_luminosity``.
+
+    Raises
+    ------
+    ConfigError
+        An argument is out of its range, or the directory holds something else.
+    """
+    check_npix(npix)
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise ConfigError(f"workers must be a whole number of at least 1. Received: workers={workers!r}.")
+    for name, value in (("unlabelled_votes", unlabelled_votes), ("unlabelled_ml", unlabelled_ml)):
+        if not 0 <= value <= 1:
+            raise ConfigError(f"{name} must be a fraction between 0 and 1. Received: {name}={value!r}.")
+    tree = load_tree("gz2")
+    table = _table(n_galaxies, npix, seed, unlabelled_votes, unlabelled_ml, fractions, tree)
+    recipe = {
+        "simulation": VERSION, "n_galaxies": int(n_galaxies), "npix": int(npix), "seed": int(seed),
+        "unlabelled_votes": float(unlabelled_votes), "unlabelled_ml": float(unlabelled_ml), "fractions": fractions,
+    }  # fmt: skip
+    path = begin_dataset(out, recipe, tree)
+    units = path / "units"
+    if not (path / "dataset.yaml").is_file():
+        _render_units(path, units, n_galaxies, npix, seed, workers, progress)
+        table["stretch_scale"] = np.concatenate([np.load(file) for file in sorted(units.glob("[0-9]*.npy"))])
+        write_dataset(path, table, (), _info(table, recipe), tree=tree, recipe=recipe)
+    for file in units.glob("*"):
+        file.unlink()
+    if units.is_dir():
+        units.rmdir()
+    return {
+        "path": path,
+        "n_galaxies": len(table),
+        "with_votes": int(table[f"{tree.stems[0]}_votes"].notna().sum()),
+        "with_log_ml": int(table["log_ml_g"].notna().sum()),
+        "explainable_r2": explainable_r2(table),
+    }
+
+
+def _table(n_galaxies, npix, seed, unlabelled_votes, unlabelled_ml, fractions, tree):
+    population = draw_population(n_galaxies, seed)
+    votes = cast_votes(population, seed)
+    votes[population.pop("sim_vote_label_draw") < unlabelled_votes] = np.nan
+    no_ml = population.pop("sim_ml_label_draw") < unlabelled_ml
+    population.loc[no_ml, ["log_ml_g", "log_ml_g_err", "log_mstar"]] = np.nan
+    population.insert(1, "split", split_by_id(population["id"], fractions))
+    population["pixel_scale_arcsec"] = pixel_scale(population["sim_r90_arcsec"], npix)
+    return pd.concat([population, pd.DataFrame(votes, columns=[f"{stem}_votes" for stem in tree.stems])], axis=1)
+
+
+def _render_units(path, units, n_galaxies, npix, seed, workers, progress):
+    """Render what is not there yet; a unit is finished when its file of stretch scales is there."""
+    units.mkdir(exist_ok=True)
+    starts = range(0, n_galaxies, GALAXIES_PER_UNIT)
+    sizes = {start: min(GALAXIES_PER_UNIT, n_galaxies - start) for start in starts}
+    todo = [start for start in starts if not _unit_file(units, start).is_file()]
+    done = n_galaxies - sum(sizes[start] for start in todo)
+
+    def report(start):
+        nonlocal done
+        done += sizes[start]
+        if progress is not None:
+            progress(done, n_galaxies)
+
+    if workers == 1 or len(todo) < 2:
+        for start in todo:
+            _render_unit(path, units, start, sizes[start], npix, seed)
+            report(start)
+        return
+    # spawned, not forked: the parent may have threads (TensorFlow's), and a fork of those can hang
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(_render_unit, path, units, s, sizes[s], npix, seed): s for s in todo}
+        try:
+            for future in as_completed(futures):
+                future.result()
+                report(futures[future])
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _render_unit(path, units, start, size, npix, seed):
+    scales = np.empty(size)
+    for row, galaxy in enumerate(draw_population(size, seed, start).to_dict("records")):
+        pixels, scales[row] = log_stretch(render(galaxy, npix, galaxy_rng(seed, galaxy["id"], "image")))
+        with write_atomically(Path(path) / "images" / image_name(galaxy["id"])) as partial:
+            partial.write_bytes(encode_png(pixels))
+    with write_atomically(_unit_file(units, start)) as partial:
+        np.save(partial, scales)
+
+
+def _unit_file(units, start):
+    return units / f"{start:09d}.npy"
+
+
+def _info(table, recipe):
+    return {
+        "npix": recipe["npix"],
+        "band": "SDSS g (simulated)",
+        "stretch": "log",
+        "image_unit": "nanomaggy",
+        "sky_sigma_nanomaggy": measured()["sky"]["sigma_nanomaggy"],
+        "sky_sigma_pixel_arcsec": NATIVE_PIXEL_ARCSEC,
+        "imf": "Chabrier",
+        "solar_magnitude_g": M_SUN_G,
+        "cosmology": dict(COSMOLOGY),
+        "origin": {"all columns": "gzmass simulate"},
+        "simulation": recipe,
+        "explainable_r2": explainable_r2(table),
+    }

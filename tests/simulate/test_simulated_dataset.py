@@ -1,0 +1,78 @@
+"""Writing a simulated dataset: the same bytes whatever the workers, continued after an interruption."""
+
+import numpy as np
+import pytest
+
+from gzmass.datasets import open_dataset
+from gzmass.errors import ConfigError
+from gzmass.simulate import explainable_r2, making, simulate
+
+
+def contents(path):
+    return {file.name: file.read_bytes() for file in sorted((path / "images").iterdir())}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    out = tmp_path_factory.mktemp("simulated") / "dataset"
+    return simulate(out, 60, npix=24, seed=5, unlabelled_ml=0.2)
+
+
+def test_the_dataset_opens_and_the_summary_is_true(small):
+    dataset = open_dataset(small["path"])
+    assert len(dataset.table) == small["n_galaxies"] == 60
+    assert dataset.images().shape == (60, 24, 24, 1)
+    assert dataset.table["log_ml_g"].notna().sum() == small["with_log_ml"] < 60
+    assert len(dataset.rows(labelled="votes")) == small["with_votes"] < 60
+    assert (dataset.table["stretch_scale"] > 0).all()
+    np.testing.assert_allclose(dataset.table["pixel_scale_arcsec"], 4.24 * dataset.table["sim_r90_arcsec"] / 24)
+    assert explainable_r2(dataset.table) == pytest.approx(dataset.info["explainable_r2"]) == small["explainable_r2"]
+    assert not (small["path"] / "units").exists()
+
+
+def test_more_galaxies_and_more_workers_give_the_same_bytes(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(making, "GALAXIES_PER_UNIT", 40)
+    more = simulate(tmp_path / "more", 90, npix=24, seed=5, unlabelled_ml=0.2, workers=2)
+    first, second = contents(small["path"]), contents(more["path"])
+    assert {name: second[name] for name in first} == first
+    table, other = (open_dataset(result["path"]).table for result in (small, more))
+    assert table.equals(other[:60])
+
+
+def test_an_interrupted_run_goes_on(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(making, "GALAXIES_PER_UNIT", 20)
+    rendered, fail = [], True
+
+    def interrupted(galaxy, npix, rng):
+        if fail and len(rendered) == 45:
+            raise KeyboardInterrupt
+        rendered.append(galaxy["id"])
+        return original(galaxy, npix, rng)
+
+    original = making.render
+    monkeypatch.setattr(making, "render", interrupted)
+    out, arguments = tmp_path / "again", {"npix": 24, "seed": 5, "unlabelled_ml": 0.2}
+    with pytest.raises(KeyboardInterrupt):
+        simulate(out, 60, **arguments)
+    assert not (out / "dataset.yaml").exists()
+    fail, calls = False, []
+    simulate(out, 60, progress=lambda done, total: calls.append((done, total)), **arguments)
+    assert rendered[45:] == list(range(40, 60))
+    assert calls == [(60, 60)]
+    assert contents(out) == contents(small["path"])
+    assert open_dataset(out).table.equals(open_dataset(small["path"]).table)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"n_galaxies": 0}, "n_galaxies=0"),
+        ({"npix": 15}, "npix=15"),
+        ({"unlabelled_votes": 1.5}, "unlabelled_votes=1.5"),
+        ({"workers": 0}, "workers=0"),
+    ],
+)
+def test_bad_arguments_leave_nothing_behind(tmp_path, arguments, match):
+    with pytest.raises(ConfigError, match=match):
+        simulate(tmp_path / "none", **({"n_galaxies": 5} | arguments))
+    assert not (tmp_path / "none").exists()
