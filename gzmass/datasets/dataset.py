@@ -1,0 +1,343 @@
+"""Reading a dataset directory: its table, its labels and its pixels, which are decoded once."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gzmass.datasets.layout import check_images, check_table, decode_png, image_name, read_info
+from gzmass.datasets.split import SPLITS
+from gzmass.engine import write_atomically
+from gzmass.errors import DataError
+from gzmass.tree import DecisionTree, load_tree
+
+__all__ = ["Dataset", "open_dataset"]
+
+_LABELS = ("votes", "log_ml")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A dataset directory, opened by `open_dataset`.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The directory.
+    info : dict
+        What stands in ``dataset.yaml``.
+    table : pandas.DataFrame
+        One row a galaxy, with the columns of the dataset contract; NaN where a value is missing.
+    tree : DecisionTree or None
+        The tree of the votes; None in a dataset without votes.
+    """
+
+    path: Path
+    info: dict = field(repr=False)
+    table: pd.DataFrame = field(repr=False)
+    tree: DecisionTree | None
+
+    def __len__(self):
+        return len(self.table)
+
+    @property
+    def npix(self):
+        """Side of the images.
+
+        Returns
+        -------
+        int
+            In pixels.
+        """
+        return self.info["npix"]
+
+    @property
+    def vote_columns(self):
+        """Columns of the votes, in the order of the tree's answers.
+
+        Returns
+        -------
+        list of str
+            ``<stem>_votes`` for each answer; empty without a tree.
+        """
+        return [] if self.tree is None else [f"{stem}_votes" for stem in self.tree.stems]
+
+    def rows(self, split=None, labelled=None):
+        """Numbers of the rows of a split that have a label.
+
+        Parameters
+        ----------
+        split : {"train", "val", "test"}, optional
+            By default all of them.
+        labelled : {"votes", "log_ml"} or tuple of these, optional
+            Only galaxies with a vote, or a mass-to-light ratio, or any of several.
+
+        Returns
+        -------
+        numpy.ndarray of int
+            Row numbers, ascending.
+
+        Raises
+        ------
+        DataError
+            There is no such split or label.
+        """
+        keep = np.ones(len(self.table), dtype=bool)
+        if split is not None:
+            if split not in SPLITS:
+                raise DataError(f"A split is one of {', '.join(SPLITS)}. Received: {split!r}.")
+            keep &= (self.table["split"] == split).to_numpy()
+        if labelled is not None:
+            keep &= np.any([self._has_label(label) for label in np.atleast_1d(labelled).tolist()], axis=0)
+        return np.flatnonzero(keep)
+
+    def require_rows(self, split=None, labelled=None):
+        """Give the rows of a split that have a label, of which there must be at least one.
+
+        Parameters
+        ----------
+        split : {"train", "val", "test"}, optional
+            By default all of them.
+        labelled : {"votes", "log_ml"} or tuple of these, optional
+            Only galaxies with a vote, or a mass-to-light ratio, or any of several.
+
+        Returns
+        -------
+        numpy.ndarray of int
+            Row numbers, ascending, at least one.
+
+        Raises
+        ------
+        DataError
+            There is no such galaxy, split or label.
+        """
+        rows = self.rows(split, labelled)
+        if not len(rows):
+            which = "The dataset" if split is None else f"The split {split!r} of the dataset"
+            wanted = "galaxies" if labelled is None else " or ".join(np.atleast_1d(labelled).tolist())
+            count = len(self.rows(split))
+            raise DataError(f"{which} {str(self.path)!r} has no {wanted}: none of its {count} galaxies can be used.")
+        return rows
+
+    def images(self, rows=None):
+        """Pixels of galaxies.
+
+        Parameters
+        ----------
+        rows : str or array_like of int, optional
+            Name of a split or row numbers; by default all galaxies.
+
+        Returns
+        -------
+        numpy.ndarray of uint8
+            Grey levels, shape (n, npix, npix, 1).
+        """
+        return np.asarray(self.pixels[self._row_numbers(rows)])[..., None]
+
+    def votes(self, rows=None):
+        """Weight of the votes for each answer.
+
+        Parameters
+        ----------
+        rows : str or array_like of int, optional
+            Name of a split or row numbers; by default all galaxies.
+
+        Returns
+        -------
+        numpy.ndarray of float32
+            Shape (n, n_answers), >= 0, NaN where missing.
+
+        Raises
+        ------
+        DataError
+            The dataset has no decision tree.
+        """
+        if self.tree is None:
+            raise DataError(f"The dataset {str(self.path)!r} has no votes: its dataset.yaml names no decision tree.")
+        return self._columns(self.vote_columns, rows)
+
+    def log_ml(self, rows=None):
+        """Logarithm of the mass-to-light ratio and its error.
+
+        Parameters
+        ----------
+        rows : str or array_like of int, optional
+            Name of a split or row numbers; by default all galaxies.
+
+        Returns
+        -------
+        numpy.ndarray of float32
+            ``log_ml_g`` and ``log_ml_g_err``, log10 of solar units, shape (n, 2); NaN where missing.
+        """
+        return self._columns(["log_ml_g", "log_ml_g_err"], rows)
+
+    def metadata(self, columns, rows=None):
+        """Columns of the table as numbers.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Names of numerical columns.
+        rows : str or array_like of int, optional
+            Name of a split or row numbers; by default all galaxies.
+
+        Returns
+        -------
+        numpy.ndarray of float32
+            Physical units, shape (n, len(columns)), NaN where missing.
+
+        Raises
+        ------
+        DataError
+            There is no such numerical column.
+        """
+        numerical = [c for c in self.table.columns if c != "id" and self.table[c].dtype.kind in "fiub"]
+        for column in columns:
+            if column not in numerical:
+                raise DataError(
+                    f"The dataset {str(self.path)!r} has no numerical column {column!r}; it has "
+                    f"{', '.join(c for c in numerical if not c.endswith('_votes'))} and the votes."
+                )
+        return self._columns(list(columns), rows)
+
+    def batches(
+        self, rows=None, batch_size=64, shuffle=False, seed=0, metadata=(), targets=("votes", "log_ml"), **kwargs
+    ):
+        """Batches for ``fit``, ``evaluate`` and ``predict`` of a Keras model on any backend.
+
+        Parameters
+        ----------
+        rows : str or array_like of int, optional
+            Name of a split or row numbers; by default all galaxies.
+        batch_size : int, default 64
+            Galaxies a batch; the last batch has what is left.
+        shuffle : bool, default False
+            Whether each epoch has an order of its own, a pure function of seed and epoch.
+        seed : int, default 0
+            Seed of the order.
+        metadata : sequence of str, default ()
+            Columns of the input ``metadata``; without any the input is left out.
+        targets : sequence of str, default ("votes", "log_ml")
+            Labels to give; without any the batches hold inputs only.
+        **kwargs : dict
+            ``workers`` and the like of ``keras.utils.PyDataset``.
+
+        Returns
+        -------
+        gzmass.datasets.batches.Batches
+            A ``keras.utils.PyDataset`` of ``({"image": ..., "metadata": ...}, {"votes": ..., "log_ml": ...})``.
+        """
+        from gzmass.datasets.batches import Batches  # noqa: PLC0415  imports Keras, which takes seconds
+
+        return Batches(self, self._row_numbers(rows), batch_size, shuffle, seed, metadata, targets, **kwargs)
+
+    @cached_property
+    def pixels(self):
+        """Pixels of all galaxies, decoded once into a memory-mapped file of the directory.
+
+        The file ``cache/pixels-<content hash>.npy`` can be deleted at any time. Where the directory can not be written,
+        the pixels are decoded into memory.
+
+        Returns
+        -------
+        numpy.ndarray of uint8
+            Shape (n, npix, npix), read-only.
+
+        Raises
+        ------
+        DataError
+            An image is missing, can not be read, or has another size than ``dataset.yaml`` says.
+        """
+        file = self.path / "cache" / f"pixels-{self.info['content_hash']}.npy"
+        shape = (len(self.table), self.npix, self.npix)
+        if file.is_file():
+            cached = np.load(file, mmap_mode="r")
+            if cached.shape == shape and cached.dtype == np.uint8:
+                return cached
+        if not os.access(self.path, os.W_OK):
+            pixels = np.empty(shape, dtype=np.uint8)
+            self._decode_into(pixels)
+            pixels.flags.writeable = False
+            return pixels
+        for old in file.parent.glob("pixels-*.npy"):
+            old.unlink()
+        with write_atomically(file) as partial:
+            pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+            self._decode_into(pixels)
+            pixels.flush()
+            del pixels
+        return np.load(file, mmap_mode="r")
+
+    def _decode_into(self, pixels):
+        folder, ids = self.path / "images", self.table["id"].tolist()
+
+        def decode(row):
+            pixels[row] = decode_png(folder / image_name(ids[row]), self.npix)
+
+        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+            step = 4096  # the pool would hold a future for every galaxy at once
+            for start in range(0, len(ids), step):
+                list(pool.map(decode, range(start, min(start + step, len(ids)))))
+
+    def _row_numbers(self, rows):
+        if rows is None:
+            return np.arange(len(self.table))
+        if isinstance(rows, str):
+            return self.rows(rows)
+        return np.asarray(rows, dtype=np.int64)
+
+    def _columns(self, columns, rows):
+        rows = self._row_numbers(rows)
+        values = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
+        for position, column in enumerate(columns):
+            if column in self.table.columns:
+                values[:, position] = self.table[column].to_numpy()[rows]
+        return values
+
+    def _has_label(self, label):
+        if label not in _LABELS:
+            raise DataError(f"A label is one of {', '.join(_LABELS)}. Received: {label!r}.")
+        if label == "log_ml":
+            return np.isfinite(self.log_ml()[:, 0])
+        columns = [c for c in self.vote_columns if c in self.table.columns]
+        return (self.table[columns].to_numpy() > 0).any(axis=1)
+
+
+def open_dataset(path):
+    """Open a dataset directory and check that it is whole.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The directory.
+
+    Returns
+    -------
+    Dataset
+        Its table, labels and pixels.
+
+    Raises
+    ------
+    DataError
+        The directory, its ``dataset.yaml``, its table or an image is missing, the layout has another version, or the
+        table has ids that are repeated or no integers or text, an unknown split, or no such column.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise DataError(f"The dataset {str(path)!r} does not exist.")
+    info = read_info(path)
+    catalogue = path / "catalog.parquet"
+    if not catalogue.is_file():
+        raise DataError(f"The dataset {str(path)!r} has no catalog.parquet.")
+    try:
+        table = pd.read_parquet(catalogue)
+    except (OSError, ValueError) as error:
+        raise DataError(f"The table {str(catalogue)!r} can not be read: {str(error).splitlines()[0]}.") from None
+    check_table(table, str(catalogue))
+    check_images(path, table["id"])
+    tree = None if info.get("tree") is None else load_tree(info["tree"])
+    return Dataset(path, info, table, tree)

@@ -1,0 +1,157 @@
+"""The layout of a dataset directory: its version, the names of its files, and what is checked of each."""
+
+import os
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+import yaml
+from PIL import Image
+
+from gzmass.datasets.split import SPLITS
+from gzmass.errors import DataError
+
+__all__ = ["VERSION", "check_images", "check_table", "decode_png", "image_name", "read_info"]
+
+#: Version of the layout of the directory.
+VERSION = 1
+
+
+def read_info(path):
+    """Read ``dataset.yaml`` of a dataset directory.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The directory.
+
+    Returns
+    -------
+    dict
+        Its content.
+
+    Raises
+    ------
+    DataError
+        The file is missing, is damaged, or has another version.
+    """
+    file = path / "dataset.yaml"
+    if not file.is_file():
+        raise DataError(f"The directory {str(path)!r} is not a finished dataset: it has no dataset.yaml.")
+    try:
+        info = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise DataError(f"{str(file)!r} is not a YAML file: {str(error).splitlines()[0]}.") from None
+    if not isinstance(info, dict):
+        raise DataError(f"{str(file)!r} must be a mapping. Received: {info!r}.")
+    if info.get("version") != VERSION:
+        raise DataError(f"{str(file)!r} has the version {info.get('version')!r}; this gzmass reads version {VERSION}.")
+    for key in ("npix", "content_hash"):
+        if key not in info:
+            raise DataError(f"{str(file)!r} lacks the key {key!r}.")
+    return info
+
+
+def check_table(table, source):
+    """Refuse a table that is none of galaxies.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        One row a galaxy.
+    source : str
+        What the table is called in an error: the file.
+
+    Raises
+    ------
+    DataError
+        The columns ``id`` or ``split`` are missing, an id is repeated, empty or a float, or a split has another name.
+    """
+    for column in ("id", "split"):
+        if column not in table.columns:
+            raise DataError(f"The table {source!r} has no column {column!r}; it has {', '.join(table.columns)}.")
+    ids = table["id"]
+    if not (pd.api.types.is_integer_dtype(ids) or ids.map(type).eq(str).all()):
+        value = ids.tolist()[0] if len(ids) else None
+        raise DataError(f"The column 'id' of {source!r} must hold integers or text. Received: {value!r} ({ids.dtype}).")
+    if ids.isna().any():
+        raise DataError(f"The column 'id' of {source!r} has an empty value in row {int(ids.isna().argmax())}.")
+    if ids.duplicated().any():
+        raise DataError(f"The id {ids[ids.duplicated()].tolist()[0]!r} stands twice in {source!r}; ids must be unique.")
+    unknown = set(table["split"].unique()) - set(SPLITS)
+    if unknown:
+        raise DataError(
+            f"The column 'split' of {source!r} holds {min(map(str, unknown))!r}; allowed are {', '.join(SPLITS)}."
+        )
+
+
+def check_images(path, ids):
+    """Refuse a dataset directory in which the image of a galaxy is missing.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The directory.
+    ids : iterable of int or str
+        Ids of the galaxies.
+
+    Raises
+    ------
+    DataError
+        The first image that is missing.
+    """
+    folder = path / "images"
+    there = {entry.name for entry in os.scandir(folder)} if folder.is_dir() else set()
+    for name in map(image_name, ids):
+        if name not in there:
+            raise DataError(f"The dataset {str(path)!r} lacks the image {f'images/{name}'!r}.")
+
+
+def image_name(galaxy_id):
+    """Name of the image file of a galaxy.
+
+    Parameters
+    ----------
+    galaxy_id : int or str
+        Id of the galaxy.
+
+    Returns
+    -------
+    str
+        ``<id>.png``, characters that are not safe in a file name percent-encoded.
+    """
+    return f"{quote(str(galaxy_id), safe=' +')}.png"
+
+
+def decode_png(file, npix):
+    """Decode one image of a dataset.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        The PNG.
+    npix : int
+        Side it must have.
+
+    Returns
+    -------
+    numpy.ndarray of uint8
+        Grey levels, shape (npix, npix).
+
+    Raises
+    ------
+    DataError
+        The file can not be read, or is not an 8-bit grey image of that size.
+    """
+    try:
+        with Image.open(file) as picture:
+            pixels = np.asarray(picture)
+    except Exception as error:  # noqa: BLE001  Pillow raises OSError, SyntaxError, ValueError and its own
+        raise DataError(f"The image {str(file)!r} can not be read: {str(error).splitlines()[0]}.") from None
+    if pixels.shape != (npix, npix) or pixels.dtype != np.uint8:
+        size = " x ".join(map(str, pixels.shape))
+        raise DataError(
+            f"The image {str(file)!r} has {size} pixels of type {pixels.dtype}; "
+            f"dataset.yaml says {npix} x {npix} of 8-bit grey."
+        )
+    return pixels

@@ -1,0 +1,92 @@
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.table import Table
+
+from gzmass.catalogs import clean_ids, named_columns, read_table
+from gzmass.errors import ConfigError, DataError
+
+IDS = [1237648721789256091, 1237648721789256092, 1237648721789256093]
+
+
+def write(path, table):
+    name = path.name
+    if name.endswith((".csv", ".csv.gz")):
+        table.to_csv(path, index=False)
+    elif name.endswith(".parquet"):
+        table.to_parquet(path, index=False)
+    else:
+        kind = {"fits": "fits", "ecsv": "ascii.ecsv", "vot": "votable"}[path.suffix[1:]]
+        Table.from_pandas(table).write(path, format=kind)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet", "fits", "ecsv", "vot"])
+def test_ids_keep_all_digits_beside_a_missing_value(tmp_path, ending):
+    table = pd.DataFrame({"objid": IDS, "z": [0.1, np.nan, 0.3], "name": ["a", "b", "c"]})
+    path = write(tmp_path / f"t.{ending}", table)
+    got, set_aside = read_table(path, "objid", ["z"])
+    assert got["id"].tolist() == IDS
+    assert got["id"].dtype == np.int64
+    assert list(got.columns) == ["id", "z"]
+    assert got["z"].isna().tolist() == [False, True, False]
+    assert set_aside.empty
+
+
+def test_a_row_without_an_id_is_set_aside_and_the_others_keep_their_digits(tmp_path):
+    (tmp_path / "t.csv").write_text(f"objid,z\n{IDS[0]},1\n,2\n{IDS[1]},3\n")
+    table = pd.DataFrame({"objid": pd.array([IDS[0], None, IDS[1]], dtype="Int64"), "z": [1, 2, 3]})
+    table.to_parquet(tmp_path / "t.parquet")
+    for name in ("t.csv", "t.parquet"):
+        got, set_aside = read_table(tmp_path / name, "objid")
+        assert got["id"].tolist() == IDS[:2]
+        assert got["z"].tolist() == [1, 3]
+        assert set_aside["reason"].tolist() == [f"row 1 of {name} has no id"]
+
+
+def test_ids_that_went_through_float_are_refused(tmp_path):
+    table = pd.DataFrame({"objid": np.array(IDS, dtype=float)})
+    for ending in ("csv", "parquet", "fits"):
+        path = write(tmp_path / f"t.{ending}", table)
+        with pytest.raises(DataError, match=r"column 'objid' of .*floating-point numbers.*Received: 1\.23764872178"):
+            read_table(path, "objid")
+
+
+def test_text_stays_text():
+    assert clean_ids(pd.Series(["007", "008"]), "x").tolist() == ["007", "008"]
+    assert clean_ids(pd.Series(["7", "J1200"]), "x").tolist() == ["7", "J1200"]
+    assert clean_ids(pd.Series(np.array([2**63 + 1], dtype=np.uint64)), "x").tolist() == [str(2**63 + 1)]
+
+
+def test_what_can_not_be_used_is_named(tmp_path):
+    path = write(tmp_path / "t.csv", pd.DataFrame({"objid": [1, 2, 2], "z": ["a", "0.5", "1"]}))
+    with pytest.raises(DataError, match="The id 2 stands more than once in the column 'objid'"):
+        read_table(path, "objid")
+    with pytest.raises(DataError, match=r"no column 'ra'; it has objid, z\."):
+        read_table(path, "objid", ["ra"])
+    with pytest.raises(DataError, match="no column 'dr7objid'"):
+        read_table(path, "dr7objid")
+    with pytest.raises(DataError, match="does not exist"):
+        read_table(tmp_path / "absent.csv", "objid")
+    (tmp_path / "t.xlsx").write_text("")
+    with pytest.raises(DataError, match=r"one of the endings \.csv"):
+        read_table(tmp_path / "t.xlsx", "objid")
+    (tmp_path / "t.parquet").write_text("nothing")
+    with pytest.raises(DataError, match=r"t.parquet' can not be read"):
+        read_table(tmp_path / "t.parquet", "objid")
+
+
+def test_named_columns_have_the_units_of_the_dataset():
+    table = pd.DataFrame({"id": [1, 2], "D": [1500.0, np.inf], "L": [2.0, 3.0], "t": ["a", "b"]})
+    got = named_columns(
+        table,
+        {"distance_mpc": {"column": "D", "unit": "kpc"}, "luminosity_g": {"column": "L", "scale": 1e9}},
+        "t.csv",
+    )
+    assert got["distance_mpc"].iloc[0] == pytest.approx(1.5)
+    assert np.isnan(got["distance_mpc"].iloc[1])
+    assert got["luminosity_g"].tolist() == [2e9, 3e9]
+    with pytest.raises(DataError, match=r"column 't' of 't.csv' must hold numbers. Received: a"):
+        named_columns(table, {"redshift": "t"}, "t.csv")
+    with pytest.raises(ConfigError, match=r"converts to Mpc. Received: 'kg'"):
+        named_columns(table, {"distance_mpc": {"column": "D", "unit": "kg"}}, "t.csv")
