@@ -9,12 +9,13 @@ from gzmass.errors import ConfigError
 
 __all__ = ["RandomAffine", "affine_transforms"]
 
+INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("constant", "nearest", "reflect", "wrap")
 
 
 @keras.saving.register_keras_serializable(package="gzmass")
 class RandomAffine(keras.layers.Layer):
-    """Rotate, mirror, zoom and shift each image at random, with one bilinear resampling.
+    """Rotate, mirror, zoom and shift each image at random, with one resampling.
 
     It stands in front of a model in training and is no part of the model that is saved. Outside training the
     pixels pass unchanged.
@@ -29,6 +30,10 @@ class RandomAffine(keras.layers.Layer):
         Smallest and largest magnification, > 0; its logarithm is drawn uniformly.
     shift : float, default 0.05
         Largest shift along each axis, as a fraction of the side.
+    interpolation : {"nearest", "bilinear"}, default "nearest"
+        How the pixels are resampled. Bilinear resampling averages neighbours and so lowers the noise of the pixels,
+        in training only: a network that has learnt from the depth of smoothed images misjudges the images as they
+        are. On 500 real galaxies at 69 px that cost 0.03 dex of 0.25 (``docs/results.md``).
     fill_mode : {"reflect", "constant", "nearest", "wrap"}, default "reflect"
         What stands outside the image. Mirrored sky keeps the noise as it is; zeros would show the network how
         far an image was turned, and repeated edges give streaks.
@@ -50,6 +55,7 @@ class RandomAffine(keras.layers.Layer):
         flip=True,
         zoom=(0.9, 1.1),
         shift=0.05,
+        interpolation="nearest",
         fill_mode="reflect",
         seed=None,
         **kwargs,
@@ -61,12 +67,15 @@ class RandomAffine(keras.layers.Layer):
             raise ConfigError(f"zoom must be two magnifications, 0 < smallest <= largest. Received: {zoom!r}.")
         if not 0 <= shift < 1:
             raise ConfigError(f"shift must be from 0 to less than 1 (fraction of the side). Received: {shift!r}.")
+        if interpolation not in INTERPOLATIONS:
+            raise ConfigError(f"interpolation must be one of {INTERPOLATIONS}. Received: {interpolation!r}.")
         if fill_mode not in FILL_MODES:
             raise ConfigError(f"fill_mode must be one of {FILL_MODES}. Received: {fill_mode!r}.")
         self.rotation = float(rotation)
         self.flip = bool(flip)
         self.zoom = (float(zoom[0]), float(zoom[1]))
         self.shift = float(shift)
+        self.interpolation = interpolation
         self.fill_mode = fill_mode
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
@@ -84,7 +93,7 @@ class RandomAffine(keras.layers.Layer):
         Returns
         -------
         tensor of float32
-            The same shape and scale: 8-bit images give values from 0 to 255, no longer whole.
+            The same shape and scale: 8-bit images give values from 0 to 255 (no longer whole if bilinear).
         """
         images = ops.cast(images, "float32")
         if not training:
@@ -100,7 +109,7 @@ class RandomAffine(keras.layers.Layer):
         return ops.image.affine_transform(
             images,
             transforms,
-            interpolation="bilinear",
+            interpolation=self.interpolation,
             fill_mode=self.fill_mode,
             data_format="channels_last",
         )
@@ -134,6 +143,7 @@ class RandomAffine(keras.layers.Layer):
             "flip": self.flip,
             "zoom": list(self.zoom),
             "shift": self.shift,
+            "interpolation": self.interpolation,
             "fill_mode": self.fill_mode,
             "seed": self.seed,
         }

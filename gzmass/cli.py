@@ -1,0 +1,230 @@
+"""The command line: reads what was typed, calls the library, and says what came of it."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gzmass._version import __version__
+from gzmass.errors import GzmassError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="gzmass",
+    help="Stellar mass-to-light ratios of galaxies from an image in one band, learnt from morphology first.",
+    epilog="The main job: prepare (or simulate), pretrain-gz2, finetune-ml, evaluate, predict. Try: gzmass demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file; configs/ has examples.")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Override keys: stages.0.epochs=3 seed=1")
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
+DatasetFolder = Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset directory.")]
+Split = Annotated[str, typer.Option(help="train, val, test or all.")]
+
+
+def _print_version(wanted):
+    if wanted:
+        typer.echo(f"gzmass {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+):
+    pass
+
+
+@app.command()
+def prepare(config: ConfigFile, overrides: Overrides = None):
+    """Turn images and catalogues into a dataset directory."""
+    from gzmass import console
+    from gzmass.config import load_config
+    from gzmass.datasets import PrepareConfig
+    from gzmass.datasets import prepare as prepare_dataset
+
+    settings = load_config(PrepareConfig, config, overrides or ())
+    console.say(f"Preparing {settings.npix}-px images in {settings.out}")
+    with console.bar("prepare", "galaxies") as progress:
+        summary = prepare_dataset(settings, progress=progress)
+    console.summary(summary)
+    console.made(settings.out)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The dataset directory to make.")],
+    n_galaxies: Annotated[int, typer.Option(help="How many galaxies.")] = 3000,
+    npix: Annotated[int, typer.Option(help="Side of the images [px].")] = 69,
+    seed: Annotated[int, typer.Option(help="Another seed gives other galaxies.")] = 0,
+    unlabelled_votes: Annotated[float, typer.Option(help="Fraction of the galaxies without votes.")] = 0.3,
+    unlabelled_ml: Annotated[float, typer.Option(help="Fraction of the galaxies without M/L.")] = 0.0,
+    workers: Annotated[int, typer.Option(help="Processes that render.")] = 1,
+):
+    """Make a dataset of simulated galaxies with votes, M/L and metadata."""
+    from gzmass import console
+    from gzmass.simulate import simulate as simulate_dataset
+
+    console.say(f"Simulating {n_galaxies} galaxies of {npix} px in {out}")
+    with console.bar("simulate", "galaxies") as progress:
+        summary = simulate_dataset(
+            out,
+            n_galaxies,
+            npix=npix,
+            seed=seed,
+            unlabelled_votes=unlabelled_votes,
+            unlabelled_ml=unlabelled_ml,
+            workers=workers,
+            progress=progress,
+        )
+    console.summary(summary)
+    console.made(out)
+
+
+@app.command("pretrain-gz2")
+def pretrain(config: ConfigFile, overrides: Overrides = None):
+    """Train the trunk and the morphology head on votes: a run directory."""
+    from gzmass import console
+    from gzmass.config import PretrainConfig, load_config
+
+    settings = load_config(PretrainConfig, config, overrides or ())
+    console.say(f"Pretraining {settings.model.trunk} on the votes of {settings.dataset} in {settings.out}")
+    from gzmass.training import pretrain_gz2
+
+    with console.training() as progress:
+        run = pretrain_gz2(settings, progress=progress)
+    console.run_summary(run.card)
+    console.made(settings.out)
+
+
+@app.command("finetune-ml")
+def finetune(config: ConfigFile, overrides: Overrides = None):
+    """Train on mass-to-light ratios, from a pretrained run or from scratch: a run directory."""
+    from gzmass import console
+    from gzmass.config import FinetuneConfig, load_config
+
+    settings = load_config(FinetuneConfig, config, overrides or ())
+    start = f"the run {settings.init_from}" if settings.init_from else "random weights"
+    console.say(f"Fine-tuning {settings.model.trunk} from {start} on the M/L of {settings.dataset} in {settings.out}")
+    from gzmass.training import finetune_ml
+
+    with console.training() as progress:
+        run = finetune_ml(settings, progress=progress)
+    console.run_summary(run.card)
+    console.made(settings.out)
+
+
+@app.command()
+def evaluate(
+    run: RunFolder,
+    dataset: DatasetFolder,
+    split: Split = "test",
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; default RUN/evaluation-SPLIT.")] = None,
+    compare: Annotated[list[Path] | None, typer.Option(help="Another run to stand beside it; may be repeated.")] = None,
+    baselines: Annotated[bool, typer.Option(help="Train the baselines: constant, metadata, image statistics.")] = True,
+):
+    """Measure a run on held-out galaxies: numbers, plots, report.html."""
+    from gzmass import console
+    from gzmass.evaluation import evaluate as evaluate_predictions
+
+    chosen = console.split(split)
+    out = out or run / f"evaluation-{split}"
+    console.say(f"Evaluating {run} on the split {split} of {dataset}")
+    from gzmass.datasets import open_dataset
+    from gzmass.inference import predict as predict_dataset
+    from gzmass.models import load_run
+
+    data, loaded = open_dataset(dataset), load_run(run)
+    others = [(str(path), predict_dataset(path, data, chosen)) for path in compare or []]
+    with console.bar("predict", "galaxies") as progress:
+        predictions = predict_dataset(loaded, data, chosen, progress=progress)
+    numbers = evaluate_predictions(
+        predictions, data, chosen, out, card=loaded.card, baselines=baselines, compare=others, name=str(run)
+    )
+    console.evaluation(numbers)
+    console.made(out / "report.html")
+
+
+@app.command()
+def predict(
+    run: RunFolder,
+    dataset: DatasetFolder,
+    out: Annotated[Path, typer.Option(help="The table: .parquet, .csv, .ecsv, .fits or .vot.")],
+    split: Split = "all",
+):
+    """Predict M/L, stellar mass and vote fractions: a table."""
+    from gzmass import console
+
+    chosen = console.split(split)
+    console.say(f"Predicting the split {split} of {dataset} with {run}")
+    from gzmass.datasets import open_dataset
+    from gzmass.inference import predict as predict_dataset
+
+    with console.bar("predict", "galaxies") as progress:
+        predictions = predict_dataset(run, open_dataset(dataset), chosen, out, progress=progress)
+    outside = int((~predictions["in_domain"]).sum())
+    console.say(f"{len(predictions)} galaxies, {outside} of them outside what the run was trained on")
+    console.made(out)
+
+
+@app.command()
+def show(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="tree, a tree's YAML, CONFIG, DATASET or RUN.")],
+):
+    """Say in words what is in a tree, a configuration, a dataset or a run."""
+    from gzmass.show import show as describe
+
+    for line in describe(what):
+        typer.echo(line)
+
+
+@app.command()
+def demo(out: Annotated[Path, typer.Option(help="Folder for everything it makes.")] = Path("demo")):
+    """Do all of it on simulated galaxies, in minutes, ending with a report."""
+    from gzmass import console
+    from gzmass.demo import run_demo
+
+    report = run_demo(out, console)
+    console.made(report)
+
+
+def main(arguments=None):
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        What was typed after ``gzmass``; by default that of this process.
+
+    Returns
+    -------
+    int
+        0; 2 for a mistake of the user's, which is said in one sentence; 130 after an interruption.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow tells of its build at every start
+    try:
+        result = app(args=arguments, prog_name="gzmass", standalone_mode=False)
+    except GzmassError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("Interrupted. Run the same command again to go on.\n")
+        return 130
+    except Exception as error:
+        # typer's own errors of usage come as click exceptions, whose module differs between versions
+        if hasattr(error, "exit_code") and hasattr(error, "format_message"):
+            sys.stderr.write(f"Error: {error.format_message()}\n")
+            return 2
+        raise
+    return result if isinstance(result, int) else 0

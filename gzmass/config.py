@@ -1,0 +1,268 @@
+"""One typed configuration: YAML files and key=value overrides, with errors that name the key."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gzmass.engine import write_atomically
+from gzmass.errors import ConfigError
+
+__all__ = [
+    "AugmentationConfig",
+    "FinetuneConfig",
+    "ModelConfig",
+    "OptimizationConfig",
+    "PretrainConfig",
+    "StageConfig",
+    "StrictModel",
+    "load_config",
+    "save_config",
+]
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class StrictModel(BaseModel):
+    """A configuration in which a key that does not exist is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class AugmentationConfig(StrictModel):
+    """Arguments of `gzmass.layers.RandomAffine`."""
+
+    rotation: float = Field(1.0, ge=0, le=1)
+    flip: bool = True
+    zoom: tuple[float, float] = (0.9, 1.1)
+    shift: Fraction = 0.05
+    interpolation: Literal["nearest", "bilinear"] = "nearest"
+
+
+class ModelConfig(StrictModel):
+    """The graph: arguments of `gzmass.models.build_model` that do not follow from the dataset."""
+
+    trunk: Literal["cnn5", "cnn4"] = "cnn5"
+    hidden: int = Field(256, ge=1)
+    dropout: Fraction = 0.3
+
+
+class StageConfig(StrictModel):
+    """One stage of training: what is trained, for how long, how fast."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    train: Literal["all", "heads"] | int = "all"
+    epochs: int | None = Field(None, ge=1)
+    steps: int | None = Field(None, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    schedule: Literal["cosine", "constant", "plateau"] = "cosine"
+    warmup: Fraction = 0.05
+    early_stopping: int | None = Field(None, ge=1)
+    keep: Literal["best", "last"] = "best"
+
+    @model_validator(mode="after")
+    def _one_length(self):
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("a stage has either epochs or steps")
+        return self
+
+
+class OptimizationConfig(StrictModel):
+    """The optimizer and the batches, the same in all stages."""
+
+    optimizer: Literal["adamw", "adam", "nadam"] = "adamw"
+    weight_decay: float = Field(1e-4, ge=0)
+    clip_norm: float | None = Field(1.0, gt=0)
+    batch_size: int = Field(64, ge=1)
+    steps_per_execution: int = Field(1, ge=1)
+
+
+class _RunConfig(StrictModel):
+    """What pretraining and fine-tuning have in common."""
+
+    dataset: Path
+    out: Path
+    seed: int = Field(0, ge=0)
+    model: ModelConfig = ModelConfig()
+    augmentation: AugmentationConfig | None = AugmentationConfig()
+    optimization: OptimizationConfig = OptimizationConfig()
+    n_labels: int | None = Field(None, ge=1)
+    test_time_augmentation: Literal[1, 4, 8] = 4
+    tensorboard: bool = False
+
+
+class PretrainConfig(_RunConfig):
+    """Configuration of `gzmass pretrain-gz2`."""
+
+    vote_loss: Literal["multinomial", "dirichlet_multinomial", "squared_error"] = "multinomial"
+    stages: list[StageConfig] = Field([StageConfig(name="pretrain", epochs=30)], min_length=1)
+
+
+class FinetuneConfig(_RunConfig):
+    """Configuration of `gzmass finetune-ml`."""
+
+    init_from: Path | None = None
+    metadata: list[str] = []
+    linear_metadata: list[str] = []
+    metadata_mask: bool = True
+    loss: Literal["gaussian", "huber", "squared_error"] = "gaussian"
+    target: Literal["log", "linear"] = "log"
+    vote_loss: Literal["multinomial", "dirichlet_multinomial", "squared_error"] = "multinomial"
+    vote_loss_weight: float = Field(0.0, ge=0)
+    stages: list[StageConfig] = Field(
+        [
+            StageConfig(name="head", train="heads", epochs=5),
+            StageConfig(name="all", train="all", epochs=30, learning_rate=3e-4),
+        ],
+        min_length=1,
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if self.target == "linear" and self.loss == "gaussian":
+            raise ValueError("target 'linear' goes with the loss 'huber' or 'squared_error' (sigma is that of log M/L)")
+        if unknown := set(self.linear_metadata) - set(self.metadata):
+            raise ValueError(f"linear_metadata has {min(unknown)!r}, which is not among metadata {self.metadata}")
+        return self
+
+
+def load_config(kind, path=None, overrides=()):
+    """Read a configuration from a YAML file, with overrides.
+
+    Parameters
+    ----------
+    kind : type
+        The configuration class, such as `FinetuneConfig`.
+    path : str or pathlib.Path, optional
+        The YAML file; without one the overrides are all there is.
+    overrides : sequence of str, default ()
+        ``key=value``; a dot goes into a section, a number into a list (``stages.0.epochs=3``); the value is read as
+        YAML. They win over the file.
+
+    Returns
+    -------
+    StrictModel
+        The configuration, of the class `kind`.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing or no YAML mapping, an override is not ``key=value``, a key does not exist, or a value is
+        not allowed; the message names the key, the value and what is allowed.
+    """
+    data, source = {}, "the command line"
+    if path is not None:
+        path, source = Path(path), str(path)
+        if not path.is_file():
+            raise ConfigError(f"The configuration file {source!r} does not exist.")
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{source} is not a YAML file: {' '.join(str(error).split())}.") from None
+        if not isinstance(data, dict):
+            raise ConfigError(f"{source} must be a YAML mapping of keys to values. Received: {data!r}.")
+    for override in overrides:
+        _override(data, override)
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {_first_error(error, kind)}") from None
+
+
+def save_config(config, path):
+    """Write the resolved configuration, every key with its value, so that it can be read again.
+
+    Parameters
+    ----------
+    config : StrictModel
+        The configuration.
+    path : str or pathlib.Path
+        The YAML file to make.
+    """
+    with write_atomically(path) as temporary:
+        temporary.write_text(
+            yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True), encoding="utf-8"
+        )
+
+
+def _override(data, override):
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"An override is written key=value. Received: {override!r}.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"The value of the override {override!r} is not YAML.") from None
+    if isinstance(value, str):
+        value = _number(value)
+    *sections, last = key.split(".")
+    here = data
+    for section in sections:
+        here = _enter(here, section, key)
+    if isinstance(here, list):
+        here[_index(here, last, key)] = value
+    else:
+        here[last] = value
+
+
+def _number(text):
+    # YAML 1.1 reads 1e-3 as a string: it wants 1.0e-3
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _enter(here, section, key):
+    if isinstance(here, list):
+        return here[_index(here, section, key)]
+    inner = here.setdefault(section, {})
+    if inner is None:
+        inner = here[section] = {}
+    if not isinstance(inner, dict | list):
+        raise ConfigError(f"The key {key!r} can not be set: {section!r} is {inner!r}, not a section.")
+    return inner
+
+
+def _index(here, text, key):
+    if not text.isdigit() or int(text) >= len(here):
+        raise ConfigError(f"The key {key!r} can not be set: {text!r} is not one of 0 to {len(here) - 1}.")
+    return int(text)
+
+
+def _first_error(error, kind):
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        allowed = _keys_beside(kind, first["loc"])
+        close = difflib.get_close_matches(str(first["loc"][-1]), allowed, n=1)
+        hint = f"did you mean {close[0]!r}? Allowed are" if close else "allowed are"
+        return f"there is no key {key!r} (its value is {first['input']!r}); {hint} {', '.join(allowed)}."
+    if first["type"] == "missing":
+        return f"the key {key!r} is missing."
+    message = first["msg"].removeprefix("Value error, ")
+    where = f"the key {key!r} has the value {first['input']!r}: " if key else ""
+    return f"{where}{message[0].lower()}{message[1:]}."
+
+
+def _keys_beside(kind, location):
+    """Keys that are allowed where a wrong one stands: follow the location through the nested classes."""
+    here = kind
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        field = here.model_fields.get(part)
+        nested = [] if field is None else list(_classes_in(field.annotation))
+        if not nested:
+            return []
+        here = nested[0]
+    return list(here.model_fields)
+
+
+def _classes_in(annotation):
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _classes_in(inner)

@@ -1,0 +1,189 @@
+"""What the command line shows: progress bars, summaries, the path of what was made."""
+
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from gzmass.errors import ConfigError
+
+__all__ = ["bar", "evaluation", "made", "run_summary", "say", "split", "summary", "training"]
+
+_console = Console(highlight=False, soft_wrap=True)
+
+
+def say(text):
+    """Print a line.
+
+    Parameters
+    ----------
+    text : str
+        The line; square brackets in it mean themselves.
+    """
+    _console.print(text, markup=False)
+
+
+def made(path):
+    """Print the path of what a command made: its last line.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file or folder.
+    """
+    say(f"-> {path}")
+
+
+def split(name):
+    """Read the name of a split.
+
+    Parameters
+    ----------
+    name : str
+        What was typed.
+
+    Returns
+    -------
+    str or None
+        The split; None for "all".
+
+    Raises
+    ------
+    ConfigError
+        It is none.
+    """
+    allowed = ("train", "val", "test", "all")
+    if name not in allowed:
+        raise ConfigError(f"--split must be one of {', '.join(allowed)}. Received: {name!r}.")
+    return None if name == "all" else name
+
+
+def _progress():
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=_console,
+        disable=not _console.is_terminal,
+    )
+
+
+@contextmanager
+def bar(name, unit):
+    """Show how much of one piece of work is done.
+
+    Parameters
+    ----------
+    name : str
+        What is being done.
+    unit : str
+        What is counted.
+
+    Yields
+    ------
+    callable
+        To be called as ``progress(done, total)``.
+    """
+    with _progress() as shown:
+        task = shown.add_task(name, total=None, note=unit)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+@contextmanager
+def training():
+    """Show the stages of a training; where there is no terminal, a line an epoch.
+
+    Yields
+    ------
+    callable
+        To be called as ``progress(stage, epoch, epochs, numbers)``.
+    """
+    with _progress() as shown:
+        tasks = {}
+
+        def update(stage, epoch, epochs, numbers):
+            note = "  ".join(f"{key} {numbers[key]:.4f}" for key in ("loss", "val_loss") if key in numbers)
+            if not _console.is_terminal:
+                say(f"{stage}: epoch {epoch}/{epochs}  {note}")
+                return
+            if stage not in tasks:
+                tasks[stage] = shown.add_task(stage, total=epochs, note=note)
+            shown.update(tasks[stage], completed=epoch, note=note)
+
+        yield update
+
+
+def summary(items):
+    """Print a summary that a part of the library returned, one line an item.
+
+    Parameters
+    ----------
+    items : dict
+        Plain data; a dict within it is written on one line, ``path`` is left out.
+    """
+    for key, value in items.items():
+        if key == "path":
+            continue
+        shown = ", ".join(f"{k} {_short(v)}" for k, v in value.items()) if isinstance(value, dict) else _short(value)
+        say(f"{key.replace('_', ' ')}: {shown}")
+
+
+def run_summary(card):
+    """Print what a training reached on the validation split.
+
+    Parameters
+    ----------
+    card : dict
+        The card of the run.
+    """
+    measured = card["validation"]
+    proxy = " (proxy)" if card["dataset"].get("label_kind") == "proxy" else ""
+    if card["kind"] == "finetune-ml":
+        say(
+            f"validation, {measured['n']} galaxies: M/L{proxy} RMSE {measured['rmse_dex']:.3f} dex, R2 "
+            f"{measured['r2_dex']:.3f}, bias {measured['bias_dex']:+.3f} dex"
+        )
+        measured = card.get("validation_votes")
+    if measured:
+        joint = measured["joint"]
+        say(
+            f"validation, {joint['n']} galaxies: votes RMSE {joint['rmse']:.4f} over {joint['n_answers']} answers "
+            f"(predicting the mean: {joint['rmse_mean']:.4f})"
+        )
+
+
+def evaluation(numbers):
+    """Print the main numbers of an evaluation.
+
+    Parameters
+    ----------
+    numbers : dict
+        What `gzmass.evaluation.evaluate` returned.
+    """
+    proxy = " (proxy)" if numbers["label_kind"] == "proxy" else ""
+    if numbers["mass_to_light"]:
+        table = Table(title=f"M/L{proxy}, split {numbers['split']}, {numbers['n_labelled']} galaxies")
+        for name in ("model", "RMSE [dex]", "R2", "bias [dex]", "RMSE linear", "R2 linear"):
+            table.add_column(name, justify="left" if name == "model" else "right")
+        for row in numbers["mass_to_light"]["models"]:
+            table.add_row(
+                row["name"],
+                *(f"{row[key]:.3f}" for key in ("rmse_dex", "r2_dex", "bias_dex", "rmse_linear", "r2_linear")),
+            )
+        _console.print(table)
+    if numbers["votes"]:
+        joint = numbers["votes"]["joint"]
+        say(
+            f"votes: RMSE {joint['rmse']:.4f} over {joint['n_answers']} answers "
+            f"(predicting the mean: {joint['rmse_mean']:.4f})"
+        )
+    for reason in numbers["absent"].values():
+        say(f"absent: {reason}")
+
+
+def _short(value):
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,137 @@
+"""Predictions for the galaxies of a dataset, and the table they are written to."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gzmass.engine import write_atomically
+from gzmass.errors import DataError
+from gzmass.models import Run, load_run
+
+__all__ = ["FORMATS", "predict", "write_predictions"]
+
+#: Endings of a predictions table and what they stand for.
+FORMATS = {".parquet": "parquet", ".csv": "csv", ".ecsv": "ascii.ecsv", ".fits": "fits", ".vot": "votable"}
+FORMATS[".xml"] = FORMATS[".votable"] = "votable"
+
+_CHUNK = 4096  # galaxies whose pixels are in memory at once
+
+
+def predict(run, dataset, split=None, out=None, progress=None):
+    """Predict M/L, stellar mass and vote fractions of the galaxies of a dataset.
+
+    Parameters
+    ----------
+    run : gzmass.models.Run, str or pathlib.Path
+        A finished run or its directory.
+    dataset : gzmass.datasets.Dataset
+        The dataset; labels are not looked at.
+    split : {"train", "val", "test"}, optional
+        Only the galaxies of this split; by default all.
+    out : str or pathlib.Path, optional
+        A table to write, in the format of its ending (`FORMATS`).
+    progress : callable, optional
+        Called as ``progress(done, total)`` with numbers of galaxies.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``id`` and the columns of `gzmass.models.Run.predict`, one row a galaxy in the order of the dataset.
+
+    Raises
+    ------
+    DataError
+        The dataset has images of another size or lacks a metadata column that the run needs, the split has no
+        galaxies, or the ending of `out` stands for no format.
+    """
+    if out is not None:
+        _format(out)
+    run = run if isinstance(run, Run) else load_run(run)
+    if dataset.npix != run.npix:
+        raise DataError(
+            f"The run {str(run.path)!r} takes images of {run.npix} px, the dataset {str(dataset.path)!r} has "
+            f"{dataset.npix} px: prepare one with npix={run.npix}."
+        )
+    rows = dataset.require_rows(split)
+    metadata = dataset.metadata(run.metadata, rows)
+    luminosity = dataset.metadata(["luminosity_g"], rows)[:, 0] if "luminosity_g" in dataset.table else None
+    parts = []
+    for start in range(0, len(rows), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        parts.append(
+            run.predict(dataset.images(rows[chunk]), metadata[chunk], None if luminosity is None else luminosity[chunk])
+        )
+        if progress:
+            progress(min(start + _CHUNK, len(rows)), len(rows))
+    predictions = pd.concat(parts, ignore_index=True)
+    predictions.insert(0, "id", dataset.table["id"].to_numpy()[rows])
+    _judge_stretch(predictions, run, dataset)
+    if out is not None:
+        write_predictions(predictions, out)
+    return predictions
+
+
+def write_predictions(predictions, path):
+    """Write a predictions table in the format of the ending of its name, with units where the format has them.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        What `predict` returned.
+    path : str or pathlib.Path
+        The file: ``.parquet``, ``.csv`` (without units), ``.ecsv``, ``.fits``, ``.vot``, ``.xml`` or ``.votable``.
+
+    Raises
+    ------
+    DataError
+        The ending stands for no format.
+    """
+    path = Path(path)
+    kind = _format(path)
+    with write_atomically(path) as temporary:
+        if kind == "parquet":
+            predictions.to_parquet(temporary, index=False)
+        elif kind == "csv":
+            predictions.to_csv(temporary, index=False)
+        else:
+            _with_units(predictions).write(temporary, format=kind)
+
+
+def _format(path):
+    ending = Path(path).suffix.lower()
+    if ending not in FORMATS:
+        raise DataError(
+            f"The predictions can not be written to {str(path)!r}: allowed endings are {', '.join(FORMATS)}."
+        )
+    return FORMATS[ending]
+
+
+def _with_units(predictions):
+    from astropy import units  # noqa: PLC0415 -- slow to load, and only these formats need it
+    from astropy.table import Table  # noqa: PLC0415
+
+    columns = {}
+    for name in predictions:
+        values = predictions[name].to_numpy()
+        if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool):
+            values = values.astype(str)
+        columns[name] = values
+    table = Table(columns)
+    for name in table.colnames:
+        if name.startswith("log_ml_g") or name == "log_mstar_sigma":
+            table[name].unit = units.dex
+        elif name == "log_mstar":
+            table[name].unit = units.dex(units.M_sun)
+    return table
+
+
+def _judge_stretch(predictions, run, dataset):
+    """Images that were stretched in another way are outside what the run knows, whatever their pixels look like."""
+    trained, here = run.card["dataset"].get("stretch"), dataset.info.get("stretch")
+    if trained != here:
+        reason = f"stretch {here} instead of {trained}"
+        predictions["in_domain"] = False
+        predictions["out_of_domain_reason"] = [
+            "; ".join(filter(None, [reason, known])) for known in predictions["out_of_domain_reason"]
+        ]

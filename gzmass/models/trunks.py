@@ -1,0 +1,74 @@
+"""The convolutional trunks: from an 8-bit image to a feature vector, for images of any size."""
+
+from keras import layers
+
+__all__ = ["TRUNKS", "block_of", "cnn4", "cnn5"]
+
+
+def cnn5(x):
+    """Apply five convolutions that halve the image early: most of the work is done at a quarter of its size.
+
+    Global average AND maximum pooling: the first sees how much of the image is covered, the second whether there is
+    a feature anywhere.
+
+    Parameters
+    ----------
+    x : keras.KerasTensor
+        Images in [-1, 1], shape (batch, npix, npix, 1), npix >= 16.
+
+    Returns
+    -------
+    keras.KerasTensor
+        Features, shape (batch, 320).
+    """
+    for block, (filters, size, stride, pool) in enumerate(
+        [(32, 7, 2, True), (48, 3, 1, False), (64, 3, 1, True), (96, 3, 1, False), (160, 3, 1, False)], start=1
+    ):
+        x = layers.Conv2D(filters, size, strides=stride, padding="same", name=f"block{block}_conv")(x)
+        x = layers.ReLU(name=f"block{block}_relu")(x)
+        if pool:
+            x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
+    average = layers.GlobalAveragePooling2D(name="average_pool")(x)
+    maximum = layers.GlobalMaxPooling2D(name="maximum_pool")(x)
+    return layers.Concatenate(name="features")([average, maximum])
+
+
+def cnn4(x):
+    """Apply the four convolutions of the network that made the published table.
+
+    Parameters
+    ----------
+    x : keras.KerasTensor
+        Images in [-1, 1], shape (batch, npix, npix, 1), npix >= 42.
+
+    Returns
+    -------
+    keras.KerasTensor
+        Features, shape (batch, 128).
+    """
+    for block, (filters, size) in enumerate([(32, 5), (64, 4), (128, 3), (128, 3)], start=1):
+        x = layers.Conv2D(filters, size, activation="relu", name=f"block{block}_conv")(x)
+        if block < 4:
+            x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
+    return layers.GlobalMaxPooling2D(name="features")(x)
+
+
+#: The trunks by name. A trunk names its layers ``block<n>_...`` from the image up: blocks are what is frozen together.
+TRUNKS = {"cnn4": cnn4, "cnn5": cnn5}
+
+
+def block_of(layer):
+    """Tell which block of its trunk a layer belongs to.
+
+    Parameters
+    ----------
+    layer : keras.Layer
+        A layer of a trunk.
+
+    Returns
+    -------
+    int
+        The number of the block, from 1 at the image; 0 for a layer outside the blocks.
+    """
+    name = layer.name
+    return int(name[5 : name.index("_")]) if name.startswith("block") else 0

@@ -1,0 +1,107 @@
+"""What an interrupted training needs to go on as if nothing had happened: weights, optimizer, history.
+
+Random numbers are not among it: they are set anew at the start of every epoch, from the seed and the epoch.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from gzmass.engine import write_atomically
+
+__all__ = ["Checkpoint", "Progress"]
+
+
+@dataclass
+class Progress:
+    """How far a training has come.
+
+    Parameters
+    ----------
+    stage : int, default 0
+        Index of the stage that is under way.
+    epoch : int, default 0
+        Epochs of it that are finished.
+    history : list of dict, default []
+        One dict of numbers for each finished epoch of all stages.
+    weights : str or None, default None
+        File with the weights and the optimizer after the last epoch.
+    best : dict or None, default None
+        ``epoch``, ``value`` and ``weights`` of the best epoch of the stage.
+    """
+
+    stage: int = 0
+    epoch: int = 0
+    history: list = field(default_factory=list)
+    weights: str | None = None
+    best: dict | None = None
+
+
+class Checkpoint:
+    """A folder that always holds one whole state of a training.
+
+    Weights are written under a new name first, then ``progress.json``, which names them, is replaced in one step, then
+    what it no longer names is removed: whenever the process is killed, the last state that was finished can be read.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The run directory; the folder is ``checkpoint`` in it, the history ``history.csv`` beside it.
+    """
+
+    def __init__(self, path):
+        self.run = Path(path)
+        self.folder = self.run / "checkpoint"
+
+    def read(self):
+        """Read how far the training has come.
+
+        Returns
+        -------
+        Progress
+            The last state that was written; a new one if there is none.
+        """
+        file = self.folder / "progress.json"
+        return Progress(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else Progress()
+
+    def write(self, progress, model):
+        """Write the state after an epoch.
+
+        Parameters
+        ----------
+        progress : Progress
+            The state; its `weights`, and those of its `best` if they are those of this epoch, are named here.
+        model : keras.Model
+            The model in training, compiled: its optimizer is saved with it.
+        """
+        name = f"stage{progress.stage}-epoch{progress.epoch:04d}"
+        progress.weights = f"{name}.weights.h5"
+        with write_atomically(self.folder / progress.weights) as temporary:
+            model.save_weights(temporary)
+        if progress.best and progress.best["weights"] is None:
+            progress.best["weights"] = progress.weights
+        with write_atomically(self.folder / "progress.json") as temporary:
+            temporary.write_text(json.dumps(asdict(progress)), encoding="utf-8")
+        self._write_history(progress)
+        named = {progress.weights, progress.best["weights"] if progress.best else None}
+        for file in self.folder.glob("*.weights.h5"):
+            if file.name not in named:
+                file.unlink()
+
+    def load(self, model, weights):
+        """Put a state back into a model.
+
+        Parameters
+        ----------
+        model : keras.Model
+            The model, compiled as it was when the state was written.
+        weights : str
+            Name of the file.
+        """
+        model.load_weights(self.folder / weights)
+
+    def _write_history(self, progress):
+        with write_atomically(self.run / "history.csv") as temporary:
+            pd.DataFrame(progress.history).to_csv(temporary, index=False)

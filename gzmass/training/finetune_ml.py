@@ -1,0 +1,190 @@
+"""Fine-tuning: the mass-to-light head, then the trunk, learn M/L; votes may go on helping."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from gzmass.datasets import open_dataset
+from gzmass.errors import ConfigError
+from gzmass.evaluation import calibrate_intervals, mass_to_light_metrics, vote_metrics
+from gzmass.losses import LabelledMean, SquaredErrorMassToLight, VoteError
+from gzmass.models import build_model, initialise_mass_to_light, load_run, save_run, transfer_weights
+from gzmass.models.run import forward
+from gzmass.training.common import (
+    MASS_TO_LIGHT_LOSSES,
+    VOTE_LOSSES,
+    base_card,
+    claim,
+    labelled_rows,
+    repeated,
+)
+from gzmass.training.stages import fit_stages
+
+__all__ = ["finetune_ml"]
+
+
+def finetune_ml(config, progress=None):
+    """Train a graph on the mass-to-light ratios of a dataset; called again after an interruption it goes on.
+
+    With ``init_from`` the trunk, and the morphology head where there is one, come from a pretrained run; without it
+    they start from random weights. With ``vote_loss_weight`` above 0 the loss on the votes of all training galaxies is
+    added, so that both heads are trained jointly. Galaxies of the test split are never used; those of the validation
+    split choose the best epoch and calibrate the intervals.
+
+    Parameters
+    ----------
+    config : gzmass.config.FinetuneConfig
+        The configuration.
+    progress : callable, optional
+        As in `gzmass.training.stages.fit_stages`.
+
+    Returns
+    -------
+    gzmass.models.Run
+        The run, in the directory ``config.out``.
+
+    Raises
+    ------
+    DataError
+        The dataset can not be used, its training or validation split has no M/L, or it lacks a metadata column.
+    ConfigError
+        The run directory holds something else, or ``init_from`` does not fit.
+    """
+    dataset = open_dataset(config.dataset)
+    labelled = labelled_rows(dataset, "log_ml", config.n_labels, config.seed)
+    held_out = dataset.require_rows("val", "log_ml")
+    columns = list(config.metadata)
+    metadata = dataset.metadata(columns, labelled)
+    source = load_run(config.init_from) if config.init_from else None
+    tree = _tree(config, dataset, source)
+    if run := claim(config, dataset, source):
+        return run
+
+    keras.utils.set_random_seed(config.seed)
+    auxiliary = config.vote_loss_weight > 0
+    model = build_model(
+        dataset.npix,
+        tree,
+        metadata=columns,
+        heads=("votes", "log_ml") if tree else ("log_ml",),
+        linear_metadata=config.linear_metadata,
+        metadata_mask=config.metadata_mask,
+        target=config.target,
+        uncertainty=config.loss == "gaussian",
+        vote_concentration=_has_concentration(config, source),
+        **config.model.model_dump(),
+    )
+    copied = transfer_weights(source.model, model) if source else []
+    if tree and not auxiliary:
+        model.get_layer("morphology").trainable = False
+    initialise_mass_to_light(model, dataset.log_ml(labelled)[:, 0], metadata if columns else None, config.target)
+
+    targets = ("votes", "log_ml") if auxiliary else ("log_ml",)
+    training = dataset
+    others = np.empty(0, dtype=int)
+    if auxiliary:
+        training = _without_labels(dataset, labelled)
+        others = np.setdiff1d(dataset.require_rows("train", "votes"), labelled)
+    size = config.optimization.batch_size
+
+    def batches(steps):
+        rows = repeated(labelled, size, steps)
+        if len(others):
+            # as many galaxies for the one head as for the other: few labels do not drown in many votes
+            rows = np.concatenate([repeated(rows, 1, len(others)), repeated(others, 1, len(rows))])
+        return training.batches(rows, size, shuffle=True, seed=config.seed, metadata=columns, targets=targets)
+
+    history = fit_stages(
+        model,
+        config.stages,
+        compile_arguments=lambda: _compile_arguments(config, tree),
+        batches=batches,
+        validation=dataset.batches(held_out, 256, metadata=columns, targets=targets),
+        config=config,
+        out=config.out,
+        progress=progress,
+    )
+
+    outputs = forward(
+        model,
+        dataset.images(held_out),
+        dataset.metadata(columns, held_out),
+        n_orientations=config.test_time_augmentation,
+    )
+    mean, sigma = outputs["log_ml"].T
+    true = dataset.log_ml(held_out)[:, 0]
+    card = base_card(
+        "finetune-ml",
+        config,
+        dataset,
+        labelled,
+        tree=tree,
+        metadata=columns,
+        linear_metadata=config.linear_metadata,
+    )
+    card["validation"] = mass_to_light_metrics(true, mean)
+    if tree is not None and len(dataset.rows("val", "votes")):
+        card["validation_votes"] = vote_metrics(
+            dataset.votes(held_out), outputs["votes"], tree, dataset.votes(labelled)
+        )
+    card["n_validation"] = len(held_out)
+    card["calibration"] = calibrate_intervals(true, mean, sigma)
+    card["init_from"] = source and {
+        "path": str(config.init_from),
+        "weights_hash": source.card["weights_hash"],
+        "copied": copied,
+    }
+    card["epochs"] = len(history)
+    return save_run(config.out, model, card)
+
+
+def _tree(config, dataset, source):
+    """Tree of the morphology head, if the run is to have one.
+
+    It has one if votes go on being learnt, or if the trunk that they were learnt with stays as it was: a head on a
+    trunk that has moved away from under it would predict votes that nothing has checked.
+    """
+    trunk_moves = any(stage.train != "heads" for stage in config.stages)
+    tree = source.tree if source and (config.vote_loss_weight > 0 or not trunk_moves) else None
+    if config.vote_loss_weight > 0:
+        if dataset.tree is None:
+            raise ConfigError(
+                f"The key 'vote_loss_weight' has the value {config.vote_loss_weight}, but the dataset "
+                f"{str(dataset.path)!r} has no votes; allowed is 0."
+            )
+        if tree is not None and tree != dataset.tree:
+            raise ConfigError(
+                f"The run {str(config.init_from)!r} was trained on the tree {tree.name!r} ({tree.hash}), the dataset "
+                f"has {dataset.tree.name!r} ({dataset.tree.hash}): to go on learning votes they must be the same."
+            )
+        tree = dataset.tree
+    return tree
+
+
+def _compile_arguments(config, tree):
+    arguments = {} if config.loss == "gaussian" else {"target": config.target}
+    loss = {"log_ml": MASS_TO_LIGHT_LOSSES[config.loss](**arguments)}
+    loss_weights = {"log_ml": 1.0}
+    metrics = {"log_ml": [LabelledMean(SquaredErrorMassToLight(), name="squared_error_dex2")]}
+    if config.vote_loss_weight > 0:
+        loss["votes"] = VOTE_LOSSES[config.vote_loss](tree)
+        loss_weights["votes"] = config.vote_loss_weight
+        metrics["votes"] = [VoteError(tree)]
+    return {"loss": loss, "loss_weights": loss_weights, "metrics": metrics}
+
+
+def _has_concentration(config, source):
+    if config.vote_loss_weight > 0:
+        return config.vote_loss == "dirichlet_multinomial"
+    if source is None or source.tree is None:
+        return False
+    return source.model.output["votes"].shape[-1] > source.tree.n_answers
+
+
+def _without_labels(dataset, keep):
+    """Hide the mass-to-light ratios of all other galaxies."""
+    table = dataset.table.copy()
+    hidden = np.setdiff1d(np.arange(len(table)), keep)
+    table.loc[table.index[hidden], ["log_ml_g", "log_ml_g_err", "log_mstar"]] = np.nan
+    return dataclasses.replace(dataset, table=table)

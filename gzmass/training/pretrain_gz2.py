@@ -1,0 +1,79 @@
+"""Pretraining: the trunk and the morphology head learn the votes of Galaxy Zoo 2, or of another tree."""
+
+import keras
+
+from gzmass.datasets import open_dataset
+from gzmass.errors import DataError
+from gzmass.evaluation import vote_metrics
+from gzmass.losses import VoteError
+from gzmass.models import build_model, save_run
+from gzmass.models.run import forward
+from gzmass.training.common import VOTE_LOSSES, base_card, claim, labelled_rows, repeated
+from gzmass.training.stages import fit_stages
+
+__all__ = ["pretrain_gz2"]
+
+
+def pretrain_gz2(config, progress=None):
+    """Train a graph on the votes of a dataset; called again after an interruption it goes on.
+
+    Galaxies of the test split, which is the same for votes and M/L, are never used.
+
+    Parameters
+    ----------
+    config : gzmass.config.PretrainConfig
+        The configuration.
+    progress : callable, optional
+        As in `gzmass.training.stages.fit_stages`.
+
+    Returns
+    -------
+    gzmass.models.Run
+        The run, in the directory ``config.out``.
+
+    Raises
+    ------
+    DataError
+        The dataset can not be used, or its training or validation split has no votes.
+    ConfigError
+        The run directory holds something else.
+    """
+    dataset = open_dataset(config.dataset)
+    if dataset.tree is None:
+        raise DataError(f"The dataset {str(dataset.path)!r} has no votes: there is nothing to pretrain on.")
+    rows = labelled_rows(dataset, "votes", config.n_labels, config.seed)
+    held_out = dataset.require_rows("val", "votes")
+    if run := claim(config, dataset):
+        return run
+    keras.utils.set_random_seed(config.seed)
+    model = build_model(
+        dataset.npix,
+        dataset.tree,
+        heads=("votes",),
+        vote_concentration=config.vote_loss == "dirichlet_multinomial",
+        **config.model.model_dump(),
+    )
+    size = config.optimization.batch_size
+
+    def batches(steps):
+        return dataset.batches(repeated(rows, size, steps), size, shuffle=True, seed=config.seed, targets=("votes",))
+
+    history = fit_stages(
+        model,
+        config.stages,
+        compile_arguments=lambda: {
+            "loss": {"votes": VOTE_LOSSES[config.vote_loss](dataset.tree)},
+            "metrics": {"votes": [VoteError(dataset.tree)]},
+        },
+        batches=batches,
+        validation=dataset.batches(held_out, 256, targets=("votes",)),
+        config=config,
+        out=config.out,
+        progress=progress,
+    )
+    fractions = forward(model, dataset.images(held_out), n_orientations=config.test_time_augmentation)["votes"]
+    card = base_card("pretrain-gz2", config, dataset, rows, tree=dataset.tree)
+    card["validation"] = vote_metrics(dataset.votes(held_out), fractions, dataset.tree, dataset.votes(rows))
+    card["n_validation"] = len(held_out)
+    card["epochs"] = len(history)
+    return save_run(config.out, model, card)

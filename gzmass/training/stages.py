@@ -1,0 +1,199 @@
+"""Training in stages: each has what it trains, its length and its rate, and ends with its best weights."""
+
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from gzmass.errors import ConfigError
+from gzmass.layers import RandomAffine
+from gzmass.models import train_only
+from gzmass.training.checkpoint import Checkpoint
+
+__all__ = ["SHORTEST_EPOCH", "fit_stages", "plateau_rate"]
+
+#: A stage whose length is given in steps goes through a small training set until an epoch has this many.
+SHORTEST_EPOCH = 40
+
+OPTIMIZERS = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "nadam": keras.optimizers.Nadam}
+
+
+def fit_stages(model, stages, *, compile_arguments, batches, validation, config, out, progress=None):
+    """Train a graph in stages, going on where an earlier call was interrupted.
+
+    After every epoch the state is written to ``checkpoint`` in the run directory. A call that is killed and made again
+    gives the weights that it would have given without: the order of the galaxies and all random numbers follow from the
+    seed and the epoch, learning rate and early stopping from the history.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The graph; it holds the trained weights afterwards.
+    stages : sequence of gzmass.config.StageConfig
+        The stages, in order.
+    compile_arguments : callable
+        ``compile_arguments()`` gives ``loss`` and, as far as needed, ``loss_weights`` and ``metrics`` of
+        `keras.Model.compile`, by output: new ones for each stage, since a metric that is used again goes on counting.
+    batches : callable
+        ``batches(steps)`` gives the `gzmass.datasets.batches.Batches` of an epoch of at least that many steps.
+    validation : gzmass.datasets.batches.Batches
+        The validation batches.
+    config : gzmass.config.PretrainConfig or gzmass.config.FinetuneConfig
+        Seed, augmentation, optimization.
+    out : str or pathlib.Path
+        The run directory.
+    progress : callable, optional
+        Called after each epoch with the name of the stage, the epochs done, the epochs in all, and a dict of numbers.
+
+    Returns
+    -------
+    list of dict
+        The history: one dict of numbers for each epoch of all stages.
+    """
+    checkpoint = Checkpoint(out)
+    state = checkpoint.read()
+    for index, stage in enumerate(stages):
+        if index < state.stage:
+            continue
+        train_only(model, stage.train)
+        data = batches(SHORTEST_EPOCH if stage.steps else 1)
+        epochs = stage.epochs or -(-stage.steps // len(data))
+        arguments = compile_arguments()
+        trained = _with_augmentation(model, config.augmentation, arguments["loss"])
+        trained.compile(
+            _optimizer(stage, config.optimization, epochs * len(data)),
+            **arguments,
+            steps_per_execution=config.optimization.steps_per_execution,
+        )
+        trained.optimizer.build(trained.trainable_variables)
+        if index == state.stage and state.epoch:
+            checkpoint.load(trained, state.weights)
+        else:
+            state.stage, state.epoch, state.best = index, 0, None
+        recorder = _Recorder(state, checkpoint, data, stage, epochs, config.seed, progress)
+        if not recorder.finished():
+            trained.fit(
+                data,
+                validation_data=validation,
+                initial_epoch=state.epoch,
+                epochs=epochs,
+                shuffle=False,
+                callbacks=[recorder, *_tensorboard(config, out, stage)],
+                verbose=0,
+            )
+        if stage.keep == "best":
+            checkpoint.load(trained, state.best["weights"])
+    train_only(model, "all")
+    return state.history
+
+
+def plateau_rate(values, rate, factor=0.3, patience=3, min_delta=1e-4):
+    """Learning rate after some epochs, lowered each time the validation loss has stopped falling.
+
+    Parameters
+    ----------
+    values : sequence of float
+        Validation loss of each finished epoch.
+    rate : float
+        Learning rate at the start.
+    factor : float, default 0.3
+        What it is multiplied by, as in the published protocol.
+    patience : int, default 3
+        Epochs without progress before it is lowered.
+    min_delta : float, default 1e-4
+        What counts as progress.
+
+    Returns
+    -------
+    float
+        Learning rate of the next epoch.
+    """
+    best, waited = math.inf, 0
+    for value in values:
+        if value < best - min_delta:
+            best, waited = value, 0
+            continue
+        waited += 1
+        if waited >= patience:
+            rate, waited = rate * factor, 0
+    return rate
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Seeds each epoch, sets its rate, and writes what it led to; knows when a stage is done."""
+
+    def __init__(self, state, checkpoint, data, stage, epochs, seed, progress):
+        super().__init__()
+        self.state, self.checkpoint, self.data, self.stage, self.epochs = state, checkpoint, data, stage, epochs
+        self.seed, self.progress = seed, progress
+
+    def finished(self):
+        """Whether the last epoch is done, or the best one lies too far back."""
+        best, patience = self.state.best, self.stage.early_stopping
+        waited = self.state.epoch - best["epoch"] if best else 0
+        return self.state.epoch >= self.epochs or (patience is not None and waited >= patience)
+
+    def on_epoch_begin(self, epoch, logs=None):  # noqa: ARG002
+        self.data.epoch = epoch  # Keras' own count is one ahead where it tried the data out first
+        seeds = np.random.default_rng([self.seed, self.state.stage, epoch])
+        for variable in self.model.non_trainable_variables:
+            if variable.path.endswith("seed_generator_state"):
+                variable.assign(seeds.integers(0, 2**31, size=2, dtype=np.uint32))
+        if self.stage.schedule == "plateau":
+            values = [row["value"] for row in self.state.history if row["stage"] == self.stage.name]
+            self.model.optimizer.learning_rate = plateau_rate(values, self.stage.learning_rate)
+
+    def on_epoch_end(self, epoch, logs=None):
+        state = self.state
+        numbers = {name: float(value) for name, value in logs.items()}
+        # what the stage is judged by: the M/L loss where votes are only a help to it
+        value = numbers.get("val_log_ml_loss", numbers["val_loss"])
+        state.epoch = epoch + 1
+        state.history.append({"stage": self.stage.name, "epoch": state.epoch, "value": value, **numbers})
+        if state.best is None or value < state.best["value"]:
+            state.best = {"epoch": state.epoch, "value": value, "weights": None}
+        self.checkpoint.write(state, self.model)
+        if self.progress:
+            self.progress(self.stage.name, state.epoch, self.epochs, numbers)
+        self.model.stop_training = self.finished()
+
+
+def _with_augmentation(model, augmentation, outputs):
+    """Put the augmentation in front of a graph, for training only: the graph itself stays as it will be saved.
+
+    Only the outputs that have a loss are kept: Keras wants a label for each output that there is.
+    """
+    inputs = {name: keras.Input(x.shape[1:], dtype=x.dtype, name=name) for name, x in model.input.items()}
+    image = inputs["image"]
+    if augmentation is not None:
+        image = RandomAffine(**augmentation.model_dump(), seed=0, name="augmentation")(image)
+    given = model({**inputs, "image": image})
+    return keras.Model(inputs, {name: given[name] for name in outputs}, name="training")
+
+
+def _optimizer(stage, optimization, steps):
+    rate = stage.learning_rate
+    if stage.schedule == "cosine":
+        warmup = round(stage.warmup * steps)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if warmup else rate, max(steps - warmup, 1), warmup_target=rate if warmup else None, warmup_steps=warmup
+        )
+    arguments = {"clipnorm": optimization.clip_norm}
+    if optimization.optimizer == "adamw":
+        arguments["weight_decay"] = optimization.weight_decay
+    return OPTIMIZERS[optimization.optimizer](rate, **arguments)
+
+
+def _tensorboard(config, out, stage):
+    if not config.tensorboard:
+        return []
+    try:
+        import tensorboard  # noqa: F401, PLC0415 -- Keras' callback fails late and obscurely without it
+        import tensorflow  # noqa: F401, ICN001, PLC0415
+    except ImportError as error:
+        raise ConfigError(
+            f"The key 'tensorboard' has the value True, but the package {error.name!r} is not installed: "
+            "install gzmass[tensorboard], or set it to false."
+        ) from None
+    return [keras.callbacks.TensorBoard(Path(out) / "tensorboard" / stage.name)]

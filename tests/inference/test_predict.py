@@ -1,0 +1,63 @@
+"""Predictions for a dataset, and the tables they are written to."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.table import Table
+
+from gzmass.config import FinetuneConfig
+from gzmass.datasets import open_dataset
+from gzmass.errors import DataError
+from gzmass.inference import predict, write_predictions
+from gzmass.inference import predict as predict_dataset
+from gzmass.training import finetune_ml
+
+
+@pytest.fixture(scope="module")
+def run(galaxies, tmp_path_factory):
+    config = FinetuneConfig(
+        dataset=galaxies,
+        out=tmp_path_factory.mktemp("runs") / "run",
+        model={"hidden": 8},
+        stages=[{"name": "all", "epochs": 1}],
+        test_time_augmentation=1,
+    )
+    return finetune_ml(config)
+
+
+@pytest.mark.parametrize("name", ["p.parquet", "p.csv", "p.ecsv", "p.fits", "p.vot"])
+def test_every_format_keeps_ids_and_numbers(run, galaxies, tmp_path, name):
+    dataset = open_dataset(galaxies)
+    made = predict(run, dataset, "test", tmp_path / name)
+    kind = {".parquet": pd.read_parquet, ".csv": pd.read_csv}.get((tmp_path / name).suffix)
+    read = kind(tmp_path / name) if kind else Table.read(tmp_path / name)
+    assert [int(i) for i in read["id"]] == dataset.table["id"].iloc[dataset.rows("test")].tolist()
+    np.testing.assert_allclose(np.asarray(read["log_ml_g_p84"]), made["log_ml_g_p84"], rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(read["log_mstar"], dtype=float), made["log_mstar"], rtol=1e-6)
+    assert [str(r) for r in np.asarray(read["in_domain"])] == [str(v) for v in made["in_domain"]]
+    if not kind:
+        assert str(read["log_ml_g"].unit) == "dex"
+
+
+def test_labels_are_not_looked_at(run, galaxies, make_dataset):
+    def edit(table):
+        table[[name for name in table if name.endswith("_votes") or name.startswith("log_ml")]] = np.nan
+
+    bare = predict(run, open_dataset(make_dataset(edit=edit)))
+    assert bare["log_ml_g"].tolist() == predict(run, open_dataset(galaxies))["log_ml_g"].tolist()
+
+
+def test_another_stretch_lies_outside(run, make_dataset):
+    predictions = predict_dataset(run, open_dataset(make_dataset(n=10, stretch={"kind": "asinh"})))
+    assert not predictions["in_domain"].any()
+    assert predictions["out_of_domain_reason"].str.contains("asinh").all()
+
+
+def test_bad_requests(run, galaxies, make_dataset, tmp_path):
+    with pytest.raises(DataError, match=r"takes images of 20 px, .* has 24 px"):
+        predict(run, open_dataset(make_dataset(n=10, npix=24)))
+    with pytest.raises(DataError, match=r"p.doc': allowed endings are .parquet, .csv"):
+        predict(run, open_dataset(galaxies), out=tmp_path / "p.doc")
+    with pytest.raises(DataError, match=r"allowed endings"):
+        write_predictions(pd.DataFrame({"id": [1]}), tmp_path / "p")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,149 @@
+"""The graph: its sizes, its parts, what is trained and what is transferred."""
+
+import keras
+import numpy as np
+import pytest
+
+from gzmass.errors import ConfigError
+from gzmass.models import build_model, initialise_mass_to_light, train_only, transfer_weights
+from gzmass.models.trunks import TRUNKS, block_of
+
+PUBLISHED = {
+    "trunk": "cnn4",
+    "heads": ("log_ml",),
+    "hidden": 512,
+    "dropout": 0.0,
+    "target": "linear",
+    "uncertainty": False,
+    "metadata_mask": False,
+}
+
+
+def inputs(n, npix, k=0, seed=0):
+    rng = np.random.default_rng(seed)
+    values = {"image": rng.integers(0, 256, (n, npix, npix, 1), dtype=np.uint8)}
+    if k:
+        values["metadata"] = (10 ** rng.uniform(1, 3, (n, k))).astype("float32")
+    return values
+
+
+def n_trainable(model):
+    return sum(int(np.prod(w.shape)) for w in model.trainable_weights)
+
+
+def test_the_published_network_has_its_parameters():
+    assert build_model(69, **PUBLISHED).count_params() == 321_665
+    # the statistics of the two columns are weights too, but nobody trains them
+    assert n_trainable(build_model(69, metadata=("distance_mpc", "luminosity_g"), **PUBLISHED)) == 322_689
+
+
+def test_the_default_trunk_has_five_convolutions_and_two_dense_layers():
+    model = build_model(69, heads=("log_ml",))
+    layers = [*model.get_layer("trunk").layers, *model.get_layer("mass_to_light").layers]
+    assert sum(isinstance(layer, keras.layers.Conv2D) for layer in layers) == 5
+    assert sum(isinstance(layer, keras.layers.Dense) for layer in layers) == 2
+
+
+@pytest.mark.parametrize("trunk", TRUNKS)
+@pytest.mark.parametrize("n", [1, 3])
+def test_outputs(trunk, n):
+    model = build_model(69, trunk=trunk, metadata=("a", "b"))
+    outputs = model.predict(inputs(n, 69, 2), verbose=0)
+    assert outputs["votes"].shape == (n, 37)
+    assert outputs["log_ml"].shape == (n, 2)
+    np.testing.assert_allclose(np.exp(outputs["votes"][:, :3]).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_missing_metadata_do_not_spoil_the_outputs():
+    model = build_model(32, metadata=("a", "b"))
+    values = inputs(4, 32, 2)
+    values["metadata"][1:] = np.nan
+    assert all(np.isfinite(output).all() for output in model.predict(values, verbose=0).values())
+
+
+def test_metadata_statistics_are_per_column():
+    model = build_model(32, metadata=("distance_mpc", "luminosity_g"), heads=("log_ml",))
+    rng = np.random.default_rng(0)
+    metadata = np.stack([10 ** rng.normal(2.5, 0.2, 500), 10 ** rng.normal(10, 0.5, 500)], axis=1)
+    initialise_mass_to_light(model, rng.normal(size=500), metadata)
+    layer = model.get_layer("mass_to_light").get_layer("metadata_standardize")
+    standardized = np.asarray(layer(metadata.astype("float32")))
+    # shared statistics would leave the distance a constant: mean -1 and spread 0.05
+    np.testing.assert_allclose(standardized[:, :2].mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(standardized[:, :2].std(axis=0), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("trunk", TRUNKS)
+def test_weights_of_69_px_load_at_128_px_bit_for_bit(tmp_path, trunk):
+    small = build_model(69, trunk=trunk, metadata=("a",))
+    large = build_model(128, trunk=trunk, metadata=("a",))
+    small.save_weights(tmp_path / "small.weights.h5")
+    large.load_weights(tmp_path / "small.weights.h5")
+    for ours, theirs in zip(small.get_weights(), large.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert large.predict(inputs(1, 128, 1), verbose=0)["log_ml"].shape == (1, 2)
+
+
+def test_transfer_copies_what_fits_and_says_so():
+    source = build_model(32, heads=("votes",))
+    target = build_model(48, metadata=("a",))
+    head = target.get_layer("mass_to_light").get_weights()
+    assert transfer_weights(source, target) == ["trunk", "morphology"]
+    for part in ("trunk", "morphology"):
+        for ours, theirs in zip(source.get_layer(part).get_weights(), target.get_layer(part).get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    for before, after in zip(head, target.get_layer("mass_to_light").get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    # a head of another shape stays as it is, a trunk of another kind is an error
+    assert transfer_weights(source, build_model(48, hidden=8)) == ["trunk"]
+    with pytest.raises(ConfigError, match="different kinds"):
+        transfer_weights(source, build_model(69, trunk="cnn4"))
+
+
+def test_the_linear_head_starts_at_the_mean_and_gives_a_logarithm():
+    model = build_model(69, **PUBLISHED)
+    initialise_mass_to_light(model, np.log10([1.0, 3.0, np.nan]), target="linear")
+    head = model.get_layer("mass_to_light")
+    features = np.zeros((1, head.input_shape[-1]), dtype="float32")
+    np.testing.assert_allclose(head.predict(features, verbose=0), np.log10(2.0), atol=1e-6)
+
+
+def test_the_log_head_starts_at_the_mean_and_the_spread():
+    model = build_model(32, heads=("log_ml",))
+    initialise_mass_to_light(model, [0.1, 0.5, np.nan])
+    head = model.get_layer("mass_to_light")
+    mean, log_sigma = head.predict(np.zeros((1, head.input_shape[-1]), dtype="float32"), verbose=0)[0]
+    np.testing.assert_allclose([mean, np.exp(log_sigma)], [0.3, 0.2], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("part", "blocks"), [("all", {1, 2, 3, 4, 5}), ("heads", set()), (2, {4, 5}), (5, {1, 2, 3, 4, 5})])
+def test_what_is_trained(part, blocks):
+    model = build_model(32)
+    train_only(model, part)
+    trunk = model.get_layer("trunk")
+    assert {block_of(layer) for layer in trunk.layers if layer.trainable_weights} == blocks
+    assert model.get_layer("morphology").trainable_weights
+    train_only(model, "all")
+    assert len(trunk.trainable_weights) == 10
+
+
+@pytest.mark.parametrize("part", [6, -1, "trunk", True])
+def test_what_can_not_be_trained(part):
+    with pytest.raises(ConfigError, match="'all', 'heads' or a number of blocks to 5"):
+        train_only(build_model(32), part)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"trunk": "vgg"}, "no trunk 'vgg'; allowed are 'cnn4', 'cnn5'"),
+        ({"heads": ("mass",)}, "heads must be one or both"),
+        ({"heads": ()}, "heads must be one or both"),
+        ({"target": "linear"}, "without uncertainty"),
+        ({"target": "ln"}, "target must be 'log'"),
+        ({"metadata": ("a",), "linear_metadata": ("b",)}, "linear_metadata has 'b'"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        build_model(32, **arguments)

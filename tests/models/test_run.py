@@ -1,0 +1,139 @@
+"""A run directory: predictions from arrays, checks, and the same numbers in another process and on another backend."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from gzmass.config import FinetuneConfig
+from gzmass.datasets import open_dataset
+from gzmass.errors import DataError
+from gzmass.models import load_run
+from gzmass.models.domain import describe_domain, out_of_domain
+from gzmass.models.run import forward
+from gzmass.training import finetune_ml
+
+COLUMNS = ["distance_mpc", "luminosity_g"]
+
+
+@pytest.fixture(scope="module")
+def run(galaxies, tmp_path_factory):
+    config = FinetuneConfig(
+        dataset=galaxies,
+        out=tmp_path_factory.mktemp("runs") / "run",
+        metadata=COLUMNS,
+        vote_loss_weight=0.1,
+        model={"hidden": 16},
+        stages=[{"name": "all", "epochs": 2}],
+    )
+    return finetune_ml(config)
+
+
+def test_predictions_agree_with_each_other(run, galaxies):
+    dataset = open_dataset(galaxies)
+    table = dataset.table.iloc[dataset.rows("test")]
+    predictions = run.predict(dataset.images("test"), table)
+    np.testing.assert_allclose(
+        predictions["log_mstar"], predictions["log_ml_g_p50"] + np.log10(table["luminosity_g"].to_numpy()), atol=1e-5
+    )
+    assert (predictions["log_ml_g_p16"] < predictions["log_ml_g_p84"]).all()
+    np.testing.assert_allclose(predictions.filter(like="t02_edgeon_a0").sum(axis=1), 1, rtol=1e-5)
+    features = predictions["t01_smooth_or_features_a02_features_or_disk_fraction"]
+    np.testing.assert_allclose(predictions["t02_edgeon_asked"], features, rtol=1e-6)
+    assert (predictions["t01_smooth_or_features_asked"] == 1).all()
+
+
+def test_predictions_do_not_depend_on_the_batch_or_the_orientation(run, galaxies):
+    dataset = open_dataset(galaxies)
+    images, metadata = dataset.images("test"), dataset.metadata(COLUMNS, "test")
+    whole = run.predict(images, metadata)
+    one = pd.concat([run.predict(images[i : i + 1], metadata[i : i + 1]) for i in range(3)], ignore_index=True)
+    numbers = whole.select_dtypes("number").columns
+    np.testing.assert_allclose(one[numbers], whole[numbers].iloc[:3], rtol=1e-4, atol=1e-5)
+    turned = run.predict(np.rot90(images, axes=(1, 2)).copy(), metadata)
+    np.testing.assert_allclose(turned[numbers], whole[numbers], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 4, 8])
+def test_orientations_are_averaged(run, galaxies, n):
+    dataset = open_dataset(galaxies)
+    image, metadata = dataset.images("test")[:1], dataset.metadata(COLUMNS, "test")[:1]
+    turned = [np.rot90(image, k, axes=(1, 2)) for k in range(4)]
+    turned += [t[:, :, ::-1] for t in turned]
+    single = [forward(run.model, np.ascontiguousarray(t), metadata) for t in turned[:n]]
+    mean = np.array([s["log_ml"][0, 0] for s in single])
+    variance = np.array([s["log_ml"][0, 1] ** 2 for s in single])
+    together = forward(run.model, image, metadata, n)
+    np.testing.assert_allclose(together["log_ml"][0], [mean.mean(), np.sqrt(variance.mean() + mean.var())], rtol=1e-4)
+    np.testing.assert_allclose(together["votes"], np.mean([s["votes"] for s in single], axis=0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_another_process_predicts_the_same(run, galaxies, tmp_path, backend):
+    pytest.importorskip(backend, reason=f"{backend} is not installed")
+    code = (
+        "import sys; from gzmass.models import load_run; from gzmass.datasets import open_dataset\n"
+        f"d = open_dataset(sys.argv[2]); m = d.metadata({COLUMNS!r}, 'test')\n"
+        "load_run(sys.argv[1]).predict(d.images('test'), m).to_parquet(sys.argv[3])"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    out = tmp_path / "predictions.parquet"
+    subprocess.run([sys.executable, "-c", code, run.path, galaxies, out], check=True, env=environment)
+    dataset = open_dataset(galaxies)
+    here = run.predict(dataset.images("test"), dataset.metadata(COLUMNS, "test"))
+    numbers = here.select_dtypes("number").columns
+    np.testing.assert_allclose(pd.read_parquet(out)[numbers], here[numbers], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("images", "metadata", "message"),
+    [
+        (np.zeros((2, 30, 30, 1), np.uint8), np.ones((2, 2)), r"takes 8-bit images of 20 x 20 px. Received: uint8 of shape"),
+        (np.zeros((2, 20, 20, 1)), np.ones((2, 2)), "Received: float64"),
+        (np.zeros((2, 20, 20), np.uint8), np.ones((3, 2)), r"takes the metadata \['distance_mpc', 'luminosity_g'\] of 2"),
+        (np.zeros((2, 20, 20), np.uint8), None, r"Received: shape \(2, 0\)"),
+        (np.zeros((2, 20, 20), np.uint8), pd.DataFrame({"distance_mpc": [1, 2]}), "needs the metadata column 'luminosity_g'"),
+    ],
+)
+def test_other_inputs_are_refused(run, images, metadata, message):
+    with pytest.raises(DataError, match=message):
+        run.predict(images, metadata)
+
+
+def test_directories_that_hold_no_run(tmp_path, run):
+    with pytest.raises(DataError, match="does not exist"):
+        load_run(tmp_path / "no")
+    with pytest.raises(DataError, match=r"holds no finished run: it has no card.yaml"):
+        load_run(tmp_path)
+    (tmp_path / "card.yaml").write_text((run.path / "card.yaml").read_text())
+    (tmp_path / "model.keras").write_bytes((run.path / "model.keras").read_bytes()[:1000])
+    with pytest.raises(DataError, match=r"model.keras' can not be read"):
+        load_run(tmp_path)
+
+
+def test_the_card_is_plain_yaml(run):
+    card = yaml.safe_load((run.path / "card.yaml").read_text())
+    assert card == load_run(run.path).card
+    assert card["calibration"]["n"] == card["n_validation"] == card["validation"]["n"]
+    assert {"seed", "versions", "config", "tree_hash", "dataset", "domain"} <= set(card)
+
+
+def test_domain_names_what_lies_outside():
+    rng = np.random.default_rng(0)
+    images = rng.normal(60, 10, (400, 16, 16, 1)).clip(0, 255).astype(np.uint8)
+    metadata = np.stack([10 ** rng.normal(2, 0.1, 400), rng.normal(0, 1, 400)], axis=1)
+    columns = ["distance_mpc", "colour"]
+    domain = describe_domain(images, metadata, columns, linear=["colour"])
+    inside = out_of_domain(domain, images, metadata, columns) == ""
+    assert inside.mean() > 0.98
+    far = metadata[:3].copy()
+    far[0, 0], far[1, 1], far[2, 0] = 1e6, -40, np.nan
+    reasons = out_of_domain(domain, images[:3], far, columns)
+    assert reasons[0].startswith("distance_mpc 1e+06 above")
+    assert reasons[1].startswith("colour -40 below")
+    assert reasons[2] == "distance_mpc missing"
+    assert all("image_mean" in r for r in out_of_domain(domain, images[:3] + 60, metadata[:3], columns))

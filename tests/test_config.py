@@ -1,0 +1,78 @@
+"""Configurations: files, overrides, and errors that name key, value and what is allowed."""
+
+import pytest
+
+from gzmass.config import FinetuneConfig, PretrainConfig, load_config, save_config
+from gzmass.errors import ConfigError
+
+NEEDED = ["dataset=data", "out=runs/a"]
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "finetune.yaml"
+    path.write_text(
+        "dataset: data\nout: runs/a\nmodel: {hidden: 64}\nstages:\n  - {name: head, train: heads, epochs: 2}\n"
+        "  - {name: all, epochs: 3}\n"
+    )
+    return path
+
+
+def test_overrides_win_over_the_file(file):
+    config = load_config(
+        FinetuneConfig,
+        file,
+        ["seed=7", "stages.1.learning_rate=2e-4", "model.dropout=0.1", "metadata=[a, b]", "augmentation=null"],
+    )
+    assert config.seed == 7
+    assert config.stages[1].learning_rate == 2e-4
+    assert (config.model.hidden, config.model.dropout) == (64, 0.1)
+    assert config.metadata == ["a", "b"]
+    assert config.augmentation is None
+
+
+def test_a_section_that_the_file_lacks_can_be_entered(file):
+    assert load_config(FinetuneConfig, file, ["optimization.batch_size=16"]).optimization.batch_size == 16
+
+
+def test_what_is_saved_is_read_as_the_same(file, tmp_path):
+    config = load_config(FinetuneConfig, file, ["init_from=runs/p", "target=linear", "loss=huber"])
+    save_config(config, tmp_path / "config.yaml")
+    assert load_config(FinetuneConfig, tmp_path / "config.yaml") == config
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["stages.0.epoch=3"], r"there is no key 'stages.0.epoch' \(its value is 3\); did you mean 'epochs'\?"),
+        (["learning_rat=3"], r"there is no key 'learning_rat' .* allowed are dataset, out"),
+        (["model.hidden=-1"], r"the key 'model.hidden' has the value -1: input should be greater than or equal to 1"),
+        (["model.trunk=vgg"], r"the key 'model.trunk' has the value 'vgg': input should be 'cnn5' or 'cnn4'"),
+        (["seed=abc"], r"the key 'seed' has the value 'abc'"),
+        (["stages.0.steps=5"], "a stage has either epochs or steps"),
+        (["target=linear"], "target 'linear' goes with the loss 'huber' or 'squared_error'"),
+        (["linear_metadata=[z]"], "linear_metadata has 'z', which is not among metadata"),
+        (["seed"], r"written key=value. Received: 'seed'"),
+        (["stages.5.epochs=1"], "'5' is not one of 0 to 1"),
+        (["seed.x=1"], "'seed' is 3, not a section"),
+        (["seed=[1"], "is not YAML"),
+    ],
+)
+def test_errors_name_the_key(file, overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(FinetuneConfig, file, ["seed=3", *overrides])
+
+
+def test_a_missing_key_and_a_missing_file(tmp_path):
+    with pytest.raises(ConfigError, match="the key 'out' is missing"):
+        load_config(PretrainConfig, None, ["dataset=data"])
+    with pytest.raises(ConfigError, match="no.yaml' does not exist"):
+        load_config(PretrainConfig, tmp_path / "no.yaml")
+
+
+@pytest.mark.parametrize(("text", "message"), [("a: [", "is not a YAML file"), ("- 1", "must be a YAML mapping")])
+def test_files_that_are_no_configuration(tmp_path, text, message):
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_config(PretrainConfig, file)

@@ -1,0 +1,225 @@
+"""Pretraining and fine-tuning on a small dataset: what is learnt, kept, refused, and continued."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from gzmass.config import FinetuneConfig, PretrainConfig
+from gzmass.datasets import open_dataset
+from gzmass.errors import ConfigError, DataError
+from gzmass.models import load_run
+from gzmass.training import finetune_ml, pretrain_gz2
+
+SMALL = {"hidden": 16, "dropout": 0.2}
+TWO_STAGES = [
+    {"name": "head", "train": "heads", "epochs": 2},
+    {"name": "all", "train": "all", "epochs": 3, "learning_rate": 1e-3},
+]
+
+
+def pretrain_config(dataset, out, **changes):
+    stages = [{"name": "votes", "epochs": 3}]
+    return PretrainConfig(
+        **{"dataset": dataset, "out": out, "model": SMALL, "optimization": {"batch_size": 16}, "stages": stages, **changes}
+    )
+
+
+def finetune_config(dataset, out, **changes):
+    return FinetuneConfig(
+        **{
+            "dataset": dataset,
+            "out": out,
+            "model": SMALL,
+            "optimization": {"batch_size": 16},
+            "stages": TWO_STAGES,
+            "metadata": ["distance_mpc", "luminosity_g"],
+            **changes,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def pretrained(galaxies, tmp_path_factory):
+    return pretrain_gz2(pretrain_config(galaxies, tmp_path_factory.mktemp("runs") / "pretrained"))
+
+
+def trunk_weights(model):
+    return model.get_layer("trunk").get_weights()
+
+
+def equal(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_pretraining_makes_a_run(pretrained):
+    card = yaml.safe_load((pretrained.path / "card.yaml").read_text())
+    assert card["kind"] == "pretrain-gz2"
+    assert card["validation"]["joint"]["n_answers"] == 37
+    assert "log_ml" not in pretrained.model.output
+    assert {p.name for p in pretrained.path.iterdir()} == {
+        "card.yaml", "checkpoint", "config.yaml", "fingerprint.yaml", "history.csv", "model.keras"
+    }  # fmt: skip
+    history = pd.read_csv(pretrained.path / "history.csv")
+    assert list(history["epoch"]) == [1, 2, 3]
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+
+
+def test_the_best_epoch_is_kept(galaxies, tmp_path):
+    run = pretrain_gz2(pretrain_config(galaxies, tmp_path / "run", augmentation=None))
+    history = pd.read_csv(run.path / "history.csv")
+    dataset = open_dataset(galaxies)
+    run.model.compile(loss={"votes": _multinomial()})
+    value = run.model.evaluate(dataset.batches(dataset.rows("val", "votes"), 256, targets=("votes",)), verbose=0)
+    assert value == pytest.approx(history["val_loss"].min(), rel=1e-4)
+
+
+def _multinomial():
+    from gzmass.losses import MultinomialVotes
+
+    return MultinomialVotes("gz2")
+
+
+def test_the_trunk_is_frozen_in_the_first_stage_and_moves_in_the_second(galaxies, pretrained, tmp_path):
+    frozen = finetune_ml(
+        finetune_config(galaxies, tmp_path / "frozen", init_from=pretrained.path, stages=TWO_STAGES[:1])
+    )
+    assert equal(trunk_weights(frozen.model), trunk_weights(pretrained.model))
+    assert "votes" in frozen.model.output
+    moved = finetune_ml(finetune_config(galaxies, tmp_path / "moved", init_from=pretrained.path))
+    assert not equal(trunk_weights(moved.model), trunk_weights(pretrained.model))
+    # its morphology head would no longer fit the trunk
+    assert "votes" not in moved.model.output
+
+
+def test_only_the_last_blocks_are_unfrozen(galaxies, pretrained, tmp_path):
+    stages = [{"name": "last", "train": 2, "epochs": 1}]
+    run = finetune_ml(finetune_config(galaxies, tmp_path / "run", init_from=pretrained.path, stages=stages))
+    before, after = trunk_weights(pretrained.model), trunk_weights(run.model)
+    assert [np.array_equal(a, b) for a, b in zip(before, after, strict=True)] == [True] * 6 + [False] * 4
+
+
+@pytest.mark.parametrize("vote_loss", ["multinomial", "dirichlet_multinomial", "squared_error"])
+def test_both_heads_are_trained_jointly(galaxies, tmp_path, vote_loss):
+    config = finetune_config(galaxies, tmp_path / "run", vote_loss_weight=0.1, vote_loss=vote_loss, n_labels=10)
+    run = finetune_ml(config)
+    assert run.card["n_train"] == 10
+    predictions = run.predict(
+        open_dataset(galaxies).images("test"), open_dataset(galaxies).metadata(config.metadata, "test")
+    )
+    assert {"log_ml_g", "log_mstar", "t11_arms_number_a31_1_fraction", "t06_odd_asked"} <= set(predictions)
+    history = pd.read_csv(run.path / "history.csv")
+    assert np.isfinite(history[["votes_loss", "log_ml_loss", "val_log_ml_loss"]].to_numpy()).all()
+    assert (history["value"] == history["val_log_ml_loss"]).all()
+
+
+def test_the_published_protocol_runs(make_dataset, tmp_path):
+    stages = [{"name": "all", "epochs": 3, "schedule": "plateau", "early_stopping": 6}]
+    config = finetune_config(
+        make_dataset(n=40, npix=44),
+        tmp_path / "run",
+        model={"trunk": "cnn4", "hidden": 32, "dropout": 0.0},
+        optimization={"optimizer": "nadam", "batch_size": 32, "clip_norm": None},
+        loss="squared_error",
+        target="linear",
+        metadata_mask=False,
+        stages=stages,
+    )
+    run = finetune_ml(config)
+    predictions = run.predict(np.full((2, 44, 44, 1), 90, dtype=np.uint8), [[300, 1e10], [np.nan, np.nan]])
+    # no sigma is predicted: that of the validation galaxies is the same for all
+    assert predictions["log_ml_g_sigma"].nunique() == 1
+    assert np.isfinite(predictions["log_ml_g"]).all()
+    assert np.isfinite(predictions["log_mstar"]).tolist() == [True, False]
+
+
+class _Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("after", [1, 2, 4])
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(galaxies, pretrained, tmp_path, after):
+    changes = {"init_from": pretrained.path, "vote_loss_weight": 0.1}
+    whole = finetune_ml(finetune_config(galaxies, tmp_path / "whole", **changes))
+    epochs = []
+
+    def kill(*_):
+        epochs.append(1)
+        if len(epochs) == after:
+            raise _Killed
+
+    config = finetune_config(galaxies, tmp_path / "killed", **changes)
+    with pytest.raises(_Killed):
+        finetune_ml(config, progress=kill)
+    assert not (tmp_path / "killed" / "card.yaml").exists()
+    resumed = finetune_ml(config)
+    assert equal(resumed.model.get_weights(), whole.model.get_weights())
+    assert (tmp_path / "killed" / "history.csv").read_text() == (tmp_path / "whole" / "history.csv").read_text()
+
+
+def test_early_stopping_counts_over_an_interruption(galaxies, tmp_path):
+    # a rate of almost nothing: the validation loss stays, the second and third epoch are no better than the first
+    stages = [{"name": "all", "epochs": 9, "learning_rate": 1e-30, "schedule": "constant", "early_stopping": 2}]
+    config = pretrain_config(galaxies, tmp_path / "run", stages=stages)
+
+    def kill(_, epoch, *__):
+        if epoch == 2:
+            raise _Killed
+
+    with pytest.raises(_Killed):
+        pretrain_gz2(config, progress=kill)
+    run = pretrain_gz2(config)
+    assert run.card["epochs"] == 3
+
+
+def test_a_finished_run_is_not_made_again_and_another_one_is_refused(galaxies, pretrained, tmp_path):
+    shutil.copytree(pretrained.path, tmp_path / "run")
+    stamp = (tmp_path / "run" / "model.keras").stat().st_mtime_ns
+    again = pretrain_gz2(pretrain_config(galaxies, tmp_path / "run"))
+    assert (tmp_path / "run" / "model.keras").stat().st_mtime_ns == stamp
+    assert equal(again.model.get_weights(), pretrained.model.get_weights())
+    with pytest.raises(ConfigError, match=r"'out' has the value .*, which holds a run with another config"):
+        pretrain_gz2(pretrain_config(galaxies, tmp_path / "run", seed=5))
+
+
+def test_a_folder_with_something_else_is_refused(galaxies, tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(ConfigError, match="holds something else than a run"):
+        pretrain_gz2(pretrain_config(galaxies, tmp_path))
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_few_labels_are_contained_in_more(galaxies):
+    from gzmass.training.common import labelled_rows
+
+    dataset = open_dataset(galaxies)
+    few, more = (set(labelled_rows(dataset, "log_ml", n, seed=3)) for n in (5, 20))
+    assert few < more
+    assert few != set(labelled_rows(dataset, "log_ml", 5, seed=4))
+    with pytest.raises(DataError, match=r"'n_labels' has the value 1000, but the training split .* has \d+ galaxies"):
+        labelled_rows(dataset, "log_ml", 1000, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("label", "call"),
+    [("_votes", "pretrain"), ("log_ml", "finetune")],
+)
+def test_no_labels_at_all(make_dataset, tmp_path, label, call):
+    def edit(table):
+        table[[name for name in table if label in name]] = np.nan
+
+    path, message = make_dataset(n=20, edit=edit), label.strip("_")
+    with pytest.raises(DataError, match=message):
+        if call == "pretrain":
+            pretrain_gz2(pretrain_config(path, tmp_path / "run"))
+        else:
+            finetune_ml(finetune_config(path, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_unknown_metadata_column_is_named(galaxies, tmp_path):
+    with pytest.raises(DataError, match="colour"):
+        finetune_ml(finetune_config(galaxies, tmp_path / "run", metadata=["colour"]))
+    assert not (tmp_path / "run").exists()
