@@ -18,7 +18,6 @@ __all__ = [
     "predict",
     "prepare",
     "pretrain_gz2",
-    "simulate",
 ]
 
 _HOME = {
@@ -31,7 +30,6 @@ _HOME = {
     "predict": "gzmass.inference",
     "prepare": "gzmass.datasets",
     "pretrain_gz2": "gzmass.training",
-    "simulate": "gzmass.simulate",
 }
 
 

@@ -16,11 +16,12 @@ app = typer.Typer(
     name="gzmass",
     help="Stellar mass-to-light ratios of galaxies from an image in one band, learnt from morphology first.",
     epilog="The main job: prepare (or simulate), pretrain-gz2, finetune-ml, evaluate, predict. Try: gzmass demo",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+_INTERRUPTED = 130  # exit code of a process that was interrupted, by convention of the shell
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file; configs/ has examples.")]
 Overrides = Annotated[
@@ -58,7 +59,12 @@ def prepare(config: ConfigFile, overrides: Overrides = None):
     console.say(f"Preparing {settings.npix}-px images in {settings.out}")
     with console.bar("prepare", "galaxies") as progress:
         summary = prepare_dataset(settings, progress=progress)
-    console.summary(summary)
+    console.summary(summary.counts)
+    if summary.set_aside:
+        console.summary({"set aside": summary.set_aside})
+        console.say(f"which and why: {settings.out / 'quarantine.csv'}")
+    for note in summary.notes:
+        console.say(note)
     console.made(settings.out)
 
 
@@ -100,6 +106,7 @@ def pretrain(config: ConfigFile, overrides: Overrides = None):
 
     settings = load_config(PretrainConfig, config, overrides or ())
     console.say(f"Pretraining {settings.model.trunk} on the votes of {settings.dataset} in {settings.out}")
+    console.load_keras()
     from gzmass.training import pretrain_gz2
 
     with console.training() as progress:
@@ -117,6 +124,7 @@ def finetune(config: ConfigFile, overrides: Overrides = None):
     settings = load_config(FinetuneConfig, config, overrides or ())
     start = f"the run {settings.init_from}" if settings.init_from else "random weights"
     console.say(f"Fine-tuning {settings.model.trunk} from {start} on the M/L of {settings.dataset} in {settings.out}")
+    console.load_keras()
     from gzmass.training import finetune_ml
 
     with console.training() as progress:
@@ -141,16 +149,29 @@ def evaluate(
     chosen = console.split(split)
     out = out or run / f"evaluation-{split}"
     console.say(f"Evaluating {run} on the split {split} of {dataset}")
+    console.load_keras()
     from gzmass.datasets import open_dataset
     from gzmass.inference import predict as predict_dataset
     from gzmass.models import load_run
+    from gzmass.training import refuse_overlap, training_rows
 
     data, loaded = open_dataset(dataset), load_run(run)
-    others = [(str(path), predict_dataset(path, data, chosen)) for path in compare or []]
+    runs = [load_run(path) for path in compare or []]
+    for one in [loaded, *runs] if split == "test" else []:
+        refuse_overlap(one, data)
+    others = [(str(one.path), predict_dataset(one, data, chosen)) for one in runs]
     with console.bar("predict", "galaxies") as progress:
         predictions = predict_dataset(loaded, data, chosen, progress=progress)
     numbers = evaluate_predictions(
-        predictions, data, chosen, out, card=loaded.card, baselines=baselines, compare=others, name=str(run)
+        predictions,
+        data,
+        chosen,
+        out,
+        card=loaded.card,
+        baselines=baselines,
+        compare=others,
+        train_rows=training_rows(loaded, data),
+        name=str(run),
     )
     console.evaluation(numbers)
     console.made(out / "report.html")
@@ -168,6 +189,7 @@ def predict(
 
     chosen = console.split(split)
     console.say(f"Predicting the split {split} of {dataset} with {run}")
+    console.load_keras()
     from gzmass.datasets import open_dataset
     from gzmass.inference import predict as predict_dataset
 
@@ -213,18 +235,24 @@ def main(arguments=None):
         0; 2 for a mistake of the user's, which is said in one sentence; 130 after an interruption.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow tells of its build at every start
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        result = app(args=arguments, prog_name="gzmass", standalone_mode=False)
+        result = app(args=arguments or ["--help"], prog_name="gzmass", standalone_mode=False)
     except GzmassError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"Error: {where}{error.strerror or error}.\n")
+        return 2
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("Interrupted. Run the same command again to go on.\n")
-        return 130
+        result = _INTERRUPTED
     except Exception as error:
         # typer's own errors of usage come as click exceptions, whose module differs between versions
         if hasattr(error, "exit_code") and hasattr(error, "format_message"):
             sys.stderr.write(f"Error: {error.format_message()}\n")
             return 2
         raise
+    if result == _INTERRUPTED:  # newer versions of typer do not raise, but return it
+        sys.stderr.write("Interrupted. Run the same command again to go on.\n")
     return result if isinstance(result, int) else 0

@@ -24,11 +24,14 @@ __all__ = [
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
+# a metadata input with one of these would hand the label, or what it was computed from, to the network
+_LABEL_COLUMNS = ("log_ml_g", "log_mstar", "sim_")
+
 
 class StrictModel(BaseModel):
     """A configuration in which a key that does not exist is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class AugmentationConfig(StrictModel):
@@ -39,6 +42,12 @@ class AugmentationConfig(StrictModel):
     zoom: tuple[float, float] = (0.9, 1.1)
     shift: Fraction = 0.05
     interpolation: Literal["nearest", "bilinear"] = "nearest"
+
+    @model_validator(mode="after")
+    def _zoom_is_a_range(self):
+        if not 0 < self.zoom[0] <= self.zoom[1]:
+            raise ValueError(f"zoom must be two magnifications, 0 < smallest <= largest; received {list(self.zoom)}")
+        return self
 
 
 class ModelConfig(StrictModel):
@@ -53,7 +62,7 @@ class StageConfig(StrictModel):
     """One stage of training: what is trained, for how long, how fast."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
-    train: Literal["all", "heads"] | int = "all"
+    train: Literal["all", "heads"] | Annotated[int, Field(ge=0, strict=True)] = "all"
     epochs: int | None = Field(None, ge=1)
     steps: int | None = Field(None, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
@@ -84,13 +93,20 @@ class _RunConfig(StrictModel):
 
     dataset: Path
     out: Path
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
     model: ModelConfig = ModelConfig()
     augmentation: AugmentationConfig | None = AugmentationConfig()
     optimization: OptimizationConfig = OptimizationConfig()
     n_labels: int | None = Field(None, ge=1)
     test_time_augmentation: Literal[1, 4, 8] = 4
     tensorboard: bool = False
+
+    @model_validator(mode="after")
+    def _stages_have_names_of_their_own(self):
+        names = [stage.name for stage in self.stages]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two stages have the name {min(twice)!r}; each needs its own")
+        return self
 
 
 class PretrainConfig(_RunConfig):
@@ -123,6 +139,10 @@ class FinetuneConfig(_RunConfig):
     def _consistent(self):
         if self.target == "linear" and self.loss == "gaussian":
             raise ValueError("target 'linear' goes with the loss 'huber' or 'squared_error' (sigma is that of log M/L)")
+        if len(set(self.metadata)) < len(self.metadata):
+            raise ValueError(f"metadata names a column twice: {self.metadata}")
+        if labels := [name for name in self.metadata if name.startswith(_LABEL_COLUMNS)]:
+            raise ValueError(f"metadata has {labels[0]!r}, which the label could be read from")
         if unknown := set(self.linear_metadata) - set(self.metadata):
             raise ValueError(f"linear_metadata has {min(unknown)!r}, which is not among metadata {self.metadata}")
         return self
@@ -216,11 +236,10 @@ def _number(text):
 
 
 def _enter(here, section, key):
-    if isinstance(here, list):
-        return here[_index(here, section, key)]
-    inner = here.setdefault(section, {})
+    place = _index(here, section, key) if isinstance(here, list) else section
+    inner = here[place] if isinstance(here, list) else here.get(place)
     if inner is None:
-        inner = here[section] = {}
+        inner = here[place] = {}
     if not isinstance(inner, dict | list):
         raise ConfigError(f"The key {key!r} can not be set: {section!r} is {inner!r}, not a section.")
     return inner
@@ -234,7 +253,7 @@ def _index(here, text, key):
 
 def _first_error(error, kind):
     first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key = _key(first)
     if first["type"] == "extra_forbidden":
         allowed = _keys_beside(kind, first["loc"])
         close = difflib.get_close_matches(str(first["loc"][-1]), allowed, n=1)
@@ -242,9 +261,23 @@ def _first_error(error, kind):
         return f"there is no key {key!r} (its value is {first['input']!r}); {hint} {', '.join(allowed)}."
     if first["type"] == "missing":
         return f"the key {key!r} is missing."
-    message = first["msg"].removeprefix("Value error, ")
+    # a value that may be of several kinds has one error for each of them
+    same = [_message(one) for one in error.errors(include_url=False) if _key(one) == key]
+    message = ", or ".join(same)
     where = f"the key {key!r} has the value {first['input']!r}: " if key else ""
-    return f"{where}{message[0].lower()}{message[1:]}."
+    return f"{where}{message}."
+
+
+def _message(error):
+    text = error["msg"].removeprefix("Value error, ")
+    return text[0].lower() + text[1:]
+
+
+def _key(error):
+    # pydantic puts the kind of a value that may be of several behind its key: "literal['all','heads']", "str"
+    first, *others = error["loc"] or [""]
+    kinds = {"int", "str", "float", "constrained-int"}
+    return ".".join(str(part) for part in [first, *others] if part is first or not ("[" in str(part) or part in kinds))
 
 
 def _keys_beside(kind, location):

@@ -1,5 +1,8 @@
 """What the command line shows: progress bars, summaries, the path of what was made."""
 
+import os
+import sys
+import tempfile
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -8,7 +11,7 @@ from rich.table import Table
 
 from gzmass.errors import ConfigError
 
-__all__ = ["bar", "evaluation", "made", "run_summary", "say", "split", "summary", "training"]
+__all__ = ["bar", "evaluation", "load_keras", "made", "run_summary", "say", "split", "summary", "training"]
 
 _console = Console(highlight=False, soft_wrap=True)
 
@@ -33,6 +36,27 @@ def made(path):
         The file or folder.
     """
     say(f"-> {path}")
+
+
+def load_keras():
+    """Load Keras and its backend without the lines that TensorFlow's C++ writes about its build at every start.
+
+    They come before any setting of TensorFlow's is read, so the stream itself is held back; if the import fails, what
+    was held back is shown.
+    """
+    with tempfile.TemporaryFile() as held_back:
+        stderr = os.dup(2)
+        os.dup2(held_back.fileno(), 2)
+        try:
+            import keras  # noqa: F401, PLC0415 -- seconds that only some commands need
+        except BaseException:
+            held_back.seek(0)
+            os.write(stderr, held_back.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def split(name):
@@ -140,6 +164,8 @@ def run_summary(card):
     card : dict
         The card of the run.
     """
+    if card.get("init_from"):
+        say(f"from {card['init_from']['path']} came: {', '.join(card['init_from']['copied'])}")
     measured = card["validation"]
     proxy = " (proxy)" if card["dataset"].get("label_kind") == "proxy" else ""
     if card["kind"] == "finetune-ml":
@@ -169,7 +195,7 @@ def evaluation(numbers):
         table = Table(title=f"M/L{proxy}, split {numbers['split']}, {numbers['n_labelled']} galaxies")
         for name in ("model", "RMSE [dex]", "R2", "bias [dex]", "RMSE linear", "R2 linear"):
             table.add_column(name, justify="left" if name == "model" else "right")
-        for row in numbers["mass_to_light"]["models"]:
+        for row in numbers["mass_to_light"]["table"]:
             table.add_row(
                 row["name"],
                 *(f"{row[key]:.3f}" for key in ("rmse_dex", "r2_dex", "bias_dex", "rmse_linear", "r2_linear")),

@@ -36,6 +36,7 @@ def run_demo(out, console):
     with console.bar("simulate", "galaxies") as progress:
         console.summary(simulate(data, **settings["simulate"], progress=progress))
 
+    console.load_keras()
     from gzmass.inference import predict  # noqa: PLC0415 -- TensorFlow is loaded when the galaxies are there
     from gzmass.training import finetune_ml, pretrain_gz2  # noqa: PLC0415
 

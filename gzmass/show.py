@@ -51,7 +51,7 @@ def show(what):
 def _yaml(path):
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise GzmassError(f"{path} is not a YAML file: {' '.join(str(error).split())}.") from None
     if not isinstance(data, dict):
         raise GzmassError(f"{path} must be a YAML mapping of keys to values. Received: {data!r}.")
@@ -117,8 +117,9 @@ def _run(path):
     if card.get("init_from"):
         lines.append(f"started from: {card['init_from']['path']}, copied {', '.join(card['init_from']['copied'])}")
     for key, value in card["validation"].items():
-        if isinstance(value, int | float):
-            lines.append(f"validation {key}: {value:.4g}")
+        if isinstance(value, int | float) and not key.endswith("_error"):
+            error = card["validation"].get(f"{key}_error")
+            lines.append(f"validation {key}: {value:.4g}" + (f" +- {error:.2g}" if error is not None else ""))
     joint = card["validation"].get("joint") or card.get("validation_votes", {}).get("joint")
     if joint:
         lines.append(f"validation votes RMSE: {joint['rmse']:.4f} over {joint['n_answers']} answers")

@@ -263,8 +263,8 @@ class Dataset:
             self._decode_into(pixels)
             pixels.flags.writeable = False
             return pixels
-        for old in file.parent.glob("pixels-*.npy"):
-            old.unlink()
+        for old in set(file.parent.glob("pixels-*.npy")) - {file}:  # another process may have just finished this one
+            old.unlink(missing_ok=True)
         with write_atomically(file) as partial:
             pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
             self._decode_into(pixels)
@@ -324,7 +324,7 @@ def open_dataset(path):
     ------
     DataError
         The directory, its ``dataset.yaml``, its table or an image is missing, the layout has another version, or the
-        table has ids that are repeated or no integers or text, an unknown split, or no such column.
+        table has ids that are repeated or no integers or text, an unknown split, negative votes or an impossible M/L.
     """
     path = Path(path)
     if not path.is_dir():

@@ -8,6 +8,7 @@ import pandas as pd
 import yaml
 from PIL import Image
 
+from gzmass.catalogs.stellar_mass import MAX_LOG_ML
 from gzmass.datasets.split import SPLITS
 from gzmass.errors import DataError
 
@@ -40,7 +41,7 @@ def read_info(path):
         raise DataError(f"The directory {str(path)!r} is not a finished dataset: it has no dataset.yaml.")
     try:
         info = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"{str(file)!r} is not a YAML file: {str(error).splitlines()[0]}.") from None
     if not isinstance(info, dict):
         raise DataError(f"{str(file)!r} must be a mapping. Received: {info!r}.")
@@ -65,7 +66,8 @@ def check_table(table, source):
     Raises
     ------
     DataError
-        The columns ``id`` or ``split`` are missing, an id is repeated, empty or a float, or a split has another name.
+        The columns ``id`` or ``split`` are missing, an id is repeated, empty or a float, a split has another name, a
+        vote is negative, or a mass-to-light ratio can not be.
     """
     for column in ("id", "split"):
         if column not in table.columns:
@@ -83,6 +85,18 @@ def check_table(table, source):
         raise DataError(
             f"The column 'split' of {source!r} holds {min(map(str, unknown))!r}; allowed are {', '.join(SPLITS)}."
         )
+    for column in table.columns:
+        if column.endswith("_votes"):
+            _check_values(table, column, table[column] < 0, source, "votes are >= 0 or missing")
+        elif column == "log_ml_g":
+            limit = f"allowed are {-MAX_LOG_ML:g} to {MAX_LOG_ML:g}"
+            _check_values(table, column, table[column].abs() > MAX_LOG_ML, source, limit)
+
+
+def _check_values(table, column, wrong, source, allowed):
+    if wrong.any():
+        galaxy, value = table["id"][wrong].tolist()[0], table[column][wrong].iloc[0]
+        raise DataError(f"The galaxy {galaxy!r} has {value:g} in the column {column!r} of {source!r}; {allowed}.")
 
 
 def check_images(path, ids):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial as bind
@@ -86,6 +87,8 @@ def prepare(config, progress=None):
     bad = images["reason"].notna()
     if bad.all():
         first = images.iloc[0]
+        if not (out / "dataset.yaml").is_file():
+            shutil.rmtree(out)  # nothing but the recipe, which is as likely to be wrong as the images
         raise DataError(f"None of the {len(images)} images can be used; the first one: {first['reason']}")
     set_aside["images"] = images.loc[bad, ["id", "file", "reason"]]
     images["id"] = images["id"].astype(table["id"].dtype)
@@ -116,7 +119,7 @@ def _image_files(config):
     matching = [p for p in paths if p.name.startswith(before) and p.name.endswith(after)]
     matching = [p for p in matching if len(p.name) > len(before) + len(after)]
     if source.folder is None and len(matching) < len(paths):
-        wrong = next(p for p in paths if p not in set(matching))
+        wrong = min(set(paths) - set(matching))
         raise DataError(f"The image {str(wrong)!r} does not match the pattern {source.pattern!r}.")
     if not matching:
         raise DataError(f"The folder {str(source.folder)!r} has no image that matches the pattern {source.pattern!r}.")
@@ -160,6 +163,8 @@ def _check_columns(key, columns):
     for column in columns:
         if column in {"id", "split", "stretch_scale"} or column.endswith("_votes"):
             raise ConfigError(f"The key {key}.columns can not hold {column!r}: gzmass makes that column itself.")
+        if key == "metadata" and column in {"log_ml_g", "log_ml_g_err"}:
+            raise ConfigError(f"The key metadata.columns can not hold {column!r}: the key mass_to_light.columns does.")
 
 
 def _join(table, tables):
@@ -218,7 +223,7 @@ def _make_images(config, files, out, progress):
 def _make_chunk(config, out, items):
     """Make some PNGs and then the record that says so; with that record and unchanged files nothing is left to do."""
     state = [(i, str(file), *_state(file)) for i, file in items]
-    record = out / "work" / f"{fingerprint(state)}.json"
+    record = out / "work" / f"{fingerprint([_recipe(config), state])}.json"
     if record.is_file():
         return json.loads(record.read_text(encoding="utf-8"))
     rows = [_make_image(config, out, *item) for item in items]

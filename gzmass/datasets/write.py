@@ -74,8 +74,8 @@ def begin_dataset(path, recipe, tree=None):
         _write_yaml(file, {"fingerprint": mark, "recipe": recipe})
     images = path / "images"
     images.mkdir(exist_ok=True)
-    for partial in images.glob(".*.partial.png"):
-        partial.unlink()
+    for partial in images.glob(".partial-*"):
+        partial.unlink(missing_ok=True)
     return path
 
 
@@ -107,7 +107,7 @@ def write_dataset(path, table, images, info, tree=None, recipe=None):
     Raises
     ------
     DataError
-        The table has bad ids, splits or negative votes, an image is missing or has another size.
+        The table has bad ids, splits, votes or ratios, an image is missing or has another size.
     ConfigError
         The directory holds something else.
     """
@@ -130,6 +130,7 @@ def write_dataset(path, table, images, info, tree=None, recipe=None):
             partial.write_bytes(encode_png(pixels))
     table = _contract_columns(table, tree)
     check_images(path, table["id"])
+    (path / "dataset.yaml").unlink(missing_ok=True)  # of an earlier table: it must not vouch for the new one
     with write_atomically(path / "catalog.parquet") as partial:
         table.to_parquet(partial, index=False)
     full = {
@@ -173,11 +174,6 @@ def _contract_columns(table, tree):
     votes = [] if tree is None else [f"{stem}_votes" for stem in tree.stems]
     missing = [column for column in votes if column not in table.columns]
     table = pd.concat([table, pd.DataFrame(np.nan, index=table.index, columns=missing)], axis=1)
-    for column in votes:
-        negative = table[column] < 0
-        if negative.any():
-            galaxy, vote = table["id"][negative].tolist()[0], table[column][negative].iloc[0]
-            raise DataError(f"The galaxy {galaxy!r} has {vote:g} in the column {column!r}; votes are >= 0 or missing.")
     derived = table["log_ml_g"] + np.log10(table["luminosity_g"].where(table["luminosity_g"] > 0))
     table["log_mstar"] = table["log_mstar"].fillna(derived)
     rest = [column for column in table.columns if column not in {*COLUMNS, *votes}]

@@ -14,6 +14,7 @@ __all__ = [
     "coverage_in_thirds",
     "interval_columns",
     "pit",
+    "sigma_scale",
     "stellar_mass",
 ]
 
@@ -116,7 +117,7 @@ def apply_calibration(mean, sigma, calibration):
     scores = calibration["percentiles"]
     columns = {
         "log_ml_g": mean,
-        "log_ml_g_sigma": sigma * _scale(calibration),
+        "log_ml_g_sigma": sigma * sigma_scale(calibration),
         **{f"log_ml_g_{name}": mean + scores[name] * sigma for name in ("p16", "p50", "p84")},
     }
     for interval in calibration["intervals"]:
@@ -274,7 +275,19 @@ def stellar_mass(log_ml, log_ml_sigma, luminosity, luminosity_err=None):
     return log_mstar, np.where(np.isfinite(log_mstar), sigma, np.nan)
 
 
-def _scale(calibration):
+def sigma_scale(calibration):
+    """Calibrated sigma in units of the model's own: half the distance between the scores 16 and 84.
+
+    Parameters
+    ----------
+    calibration : dict
+        What `calibrate_intervals` returned.
+
+    Returns
+    -------
+    float
+        The factor.
+    """
     return (calibration["percentiles"]["p84"] - calibration["percentiles"]["p16"]) / 2
 
 

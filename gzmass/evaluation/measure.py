@@ -11,6 +11,7 @@ from gzmass.evaluation.calibration import (
     coverage_in_thirds,
     interval_columns,
     pit,
+    sigma_scale,
     stellar_mass,
 )
 from gzmass.evaluation.metrics import mass_to_light_metrics, rmse_difference, vote_metrics
@@ -96,8 +97,7 @@ def measure_mass_to_light(joined, dataset, split, *, card=None, baselines=True, 
     compare : sequence of tuple
         Other runs: pairs of a name and a predictions table.
     train_rows : array_like of int or None, default None
-        Rows that the run learned from, for the baselines; None takes all rows of the splits train and val
-        with M/L.
+        Rows that the run learned from, for the baselines; None takes all rows of the split train with M/L.
 
     Returns
     -------
@@ -254,8 +254,8 @@ def pit_values(joined, calibration=None):
 
 def _add_baselines(add, dataset, split, rows, train_rows):
     if train_rows is None:
-        train_rows = np.concatenate([dataset.rows(name, labelled="log_ml") for name in ("train", "val")])
-        source = "train and val"
+        train_rows = dataset.rows("train", labelled="log_ml")
+        source = "the split train"
     else:
         source = "those that the run learned from"
     train_rows = np.setdiff1d(train_rows, dataset.rows(split))
@@ -305,7 +305,4 @@ def _scores(calibration, level):
 
 
 def _scale(calibration):
-    # half the distance between the scores 16 and 84: the sigma of the table in units of the model's own
-    if not calibration:
-        return None
-    return (calibration["percentiles"]["p84"] - calibration["percentiles"]["p16"]) / 2
+    return sigma_scale(calibration) if calibration else None

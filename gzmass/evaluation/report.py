@@ -64,7 +64,7 @@ def evaluate(
     compare : sequence of tuple, default ()
         Other runs: pairs of a name and a predictions table.
     train_rows : array_like of int or None, default None
-        Rows whose M/L the run learned from, for the baselines; None takes the splits train and val.
+        Rows whose M/L the run learned from, for the baselines; None takes the split train.
     name : str or None, default None
         Name of the run in the report; None takes that of the card.
 
@@ -96,7 +96,7 @@ def evaluate(
     numbers = {
         "name": str(name or card.get("name") or "run"),
         "dataset": str(dataset.info.get("name") or Path(dataset.path).name),
-        "label_kind": str(dataset.info.get("label_kind") or "true"),
+        "label_kind": str(dataset.info.get("label_kind") or "measured"),
         "band": str(dataset.info.get("band") or "g"),
         "split": split or "all",
         "n_galaxies": len(dataset.rows(split)),
@@ -209,9 +209,11 @@ def _out_of_domain(joined):
         return None
     outside = ~joined["in_domain"].fillna(value=False).astype(bool)
     reasons = joined.get("out_of_domain_reason", pd.Series("", joined.index))[outside].fillna("").astype(str)
+    # "image_sky 61 above 44" is another text for each galaxy: what is counted is the quantity and the side
+    kinds = reasons.str.split("; ").explode().str.replace(r" \S+ (below|above) \S+$", r" \1 its range", regex=True)
     return {
         "n": int(outside.sum()),
-        "reasons": {k: int(v) for k, v in sorted(reasons.value_counts().items()) if k},
+        "reasons": {k: int(v) for k, v in sorted(kinds.value_counts().items()) if k},
     }
 
 

@@ -73,14 +73,17 @@ def predict(run, dataset, split=None, out=None, progress=None):
 
 
 def write_predictions(predictions, path):
-    """Write a predictions table in the format of the ending of its name, with units where the format has them.
+    """Write a predictions table in the format of the ending of its name, with units where the format has a place.
+
+    ECSV holds the unit dex itself; FITS and VOTable, whose standards do not know it, hold it in the description of the
+    column; Parquet and CSV have the names of the columns alone.
 
     Parameters
     ----------
     predictions : pandas.DataFrame
         What `predict` returned.
     path : str or pathlib.Path
-        The file: ``.parquet``, ``.csv`` (without units), ``.ecsv``, ``.fits``, ``.vot``, ``.xml`` or ``.votable``.
+        The file: ``.parquet``, ``.csv``, ``.ecsv``, ``.fits``, ``.vot``, ``.xml`` or ``.votable``.
 
     Raises
     ------
@@ -95,7 +98,7 @@ def write_predictions(predictions, path):
         elif kind == "csv":
             predictions.to_csv(temporary, index=False)
         else:
-            _with_units(predictions).write(temporary, format=kind)
+            _astropy_table(predictions, kind).write(temporary, format=kind)
 
 
 def _format(path):
@@ -107,10 +110,11 @@ def _format(path):
     return FORMATS[ending]
 
 
-def _with_units(predictions):
+def _astropy_table(predictions, kind):
     from astropy import units  # noqa: PLC0415 -- slow to load, and only these formats need it
     from astropy.table import Table  # noqa: PLC0415
 
+    dex = {"log_mstar": units.dex(units.M_sun), "log_mstar_sigma": units.dex}
     columns = {}
     for name in predictions:
         values = predictions[name].to_numpy()
@@ -119,10 +123,14 @@ def _with_units(predictions):
         columns[name] = values
     table = Table(columns)
     for name in table.colnames:
-        if name.startswith("log_ml_g") or name == "log_mstar_sigma":
-            table[name].unit = units.dex
-        elif name == "log_mstar":
-            table[name].unit = units.dex(units.M_sun)
+        unit = units.dex if name.startswith("log_ml_g") else dex.get(name)
+        if unit is None:
+            continue
+        if kind == "ascii.ecsv":
+            table[name].unit = unit
+        else:
+            # the unit strings of FITS and VOTable have no dex
+            table[name].description = f"unit: {unit}"
     return table
 
 

@@ -6,7 +6,7 @@ from keras import layers, ops
 
 from gzmass.errors import ConfigError
 from gzmass.layers import ConditionalSoftmax, MetadataStandardize
-from gzmass.models.trunks import TRUNKS, block_of
+from gzmass.models.trunks import SMALLEST_NPIX, TRUNKS, block_of
 from gzmass.tree import load_tree
 
 __all__ = ["HEADS", "SMALLEST_ML", "build_model", "initialise_mass_to_light", "train_only", "transfer_weights"]
@@ -37,7 +37,7 @@ def build_model(
     Parameters
     ----------
     npix : int, default 69
-        Side of the images [px]. No weight depends on it.
+        Side of the images [px], at least `gzmass.models.trunks.SMALLEST_NPIX`. No weight depends on it.
     tree : str, pathlib.Path, dict or DecisionTree, default "gz2"
         The decision tree of the votes.
     trunk : {"cnn5", "cnn4"}, default "cnn5"
@@ -80,6 +80,10 @@ def build_model(
     """
     if trunk not in TRUNKS:
         raise ConfigError(f"There is no trunk {trunk!r}; allowed are {', '.join(map(repr, TRUNKS))}.")
+    if npix < SMALLEST_NPIX[trunk]:
+        raise ConfigError(
+            f"The trunk {trunk!r} takes images of at least {SMALLEST_NPIX[trunk]} px. Received: npix={npix!r}."
+        )
     if not heads or set(heads) - set(HEADS):
         raise ConfigError(f"heads must be one or both of {HEADS}. Received: {tuple(heads)!r}.")
     if target not in ("log", "linear") or (uncertainty and target == "linear"):
@@ -203,13 +207,15 @@ def train_only(model, part):
         layer.trainable = block_of(layer) > n_blocks - blocks
 
 
-def transfer_weights(source, target):
+def transfer_weights(source, target, parts=("trunk", "morphology", "mass_to_light")):
     """Copy the weights of the sub-models that two graphs share, whatever their image sizes.
 
     Parameters
     ----------
     source, target : keras.Model
         Two graphs; their trunks must be of the same kind.
+    parts : sequence of str, default ("trunk", "morphology", "mass_to_light")
+        The sub-models to copy, as far as both graphs have them.
 
     Returns
     -------
@@ -223,7 +229,7 @@ def transfer_weights(source, target):
     """
     copied = []
     names = {layer.name for layer in target.layers} & {layer.name for layer in source.layers}
-    for name in ("trunk", "morphology", "mass_to_light"):
+    for name in parts:
         if name not in names:
             continue
         weights, own = source.get_layer(name).get_weights(), target.get_layer(name).get_weights()

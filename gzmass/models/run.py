@@ -3,7 +3,7 @@
 import hashlib
 import platform
 from dataclasses import dataclass, field
-from importlib import metadata as installed
+from importlib import import_module
 from pathlib import Path
 
 import keras
@@ -117,7 +117,7 @@ class Run:
                 else:
                     luminosity = np.full(len(images), np.nan)
             columns["log_mstar"], columns["log_mstar_sigma"] = stellar_mass(
-                columns["log_ml_g_p50"], columns["log_ml_g_sigma"], luminosity
+                columns["log_ml_g"], columns["log_ml_g_sigma"], luminosity
             )
         if "votes" in outputs:
             tree, fractions = self.tree, outputs["votes"]
@@ -266,12 +266,14 @@ def load_run(path):
                 f"{str(path)!r} holds no finished run: it has no {name}. Start the command that makes it again: it "
                 "goes on where it was interrupted."
             )
-    card = yaml.safe_load((path / "card.yaml").read_text(encoding="utf-8"))
     try:
+        card = yaml.safe_load((path / "card.yaml").read_text(encoding="utf-8"))
         model = keras.saving.load_model(path / "model.keras", compile=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{str(path / 'model.keras')!r} can not be read: {' '.join(str(error).split())}") from None
-    return Run(path, model, card)
+        run = Run(path, model, card)
+        _ = run.card["kind"], run.npix, run.tree, run.metadata
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+        raise DataError(f"The run {str(path)!r} can not be read: {' '.join(str(error).split())}") from None
+    return run
 
 
 def _weights_hash(model):
@@ -290,10 +292,11 @@ def versions():
         Of gzmass, Python, Keras, its backend, and numpy.
     """
     backend = keras.backend.backend()
+    version = import_module(backend).__version__  # whatever its package is called: tensorflow, tensorflow-cpu
     return {
         "gzmass": __version__,
         "python": platform.python_version(),
         "keras": keras.__version__,
-        "backend": f"{backend} {installed.version(backend)}",
+        "backend": f"{backend} {version}",
         "numpy": np.__version__,
     }

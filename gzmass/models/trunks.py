@@ -2,7 +2,7 @@
 
 from keras import layers
 
-__all__ = ["TRUNKS", "block_of", "cnn4", "cnn5"]
+__all__ = ["SMALLEST_NPIX", "TRUNKS", "block_of", "cnn4", "cnn5"]
 
 
 def cnn5(x):
@@ -55,6 +55,9 @@ def cnn4(x):
 
 #: The trunks by name. A trunk names its layers ``block<n>_...`` from the image up: blocks are what is frozen together.
 TRUNKS = {"cnn4": cnn4, "cnn5": cnn5}
+
+#: Side of the smallest images that a trunk takes [px].
+SMALLEST_NPIX = {"cnn4": 42, "cnn5": 16}
 
 
 def block_of(layer):

@@ -12,7 +12,7 @@ from gzmass.datasets.dataset import image_name
 from gzmass.datasets.write import encode_png
 from gzmass.engine import write_atomically
 from gzmass.errors import ConfigError
-from gzmass.images import log_stretch
+from gzmass.images import SKY_GREY, log_stretch
 from gzmass.simulate.population import COSMOLOGY, M_SUN_G, draw_population, explainable_r2, galaxy_rng, measured
 from gzmass.simulate.rendering import NATIVE_PIXEL_ARCSEC, check_npix, pixel_scale, render
 from gzmass.simulate.votes import cast_votes
@@ -150,14 +150,15 @@ def _info(table, recipe):
     return {
         "npix": recipe["npix"],
         "band": "SDSS g (simulated)",
-        "stretch": "log",
+        "label_kind": "simulated",
+        "stretch": {"kind": "log", "scale": "auto", "sky_grey": SKY_GREY},  # as `gzmass prepare` describes its own
         "image_unit": "nanomaggy",
         "sky_sigma_nanomaggy": measured()["sky"]["sigma_nanomaggy"],
         "sky_sigma_pixel_arcsec": NATIVE_PIXEL_ARCSEC,
         "imf": "Chabrier",
-        "solar_magnitude_g": M_SUN_G,
+        "solar_magnitude": M_SUN_G,
         "cosmology": dict(COSMOLOGY),
-        "origin": {"all columns": "gzmass simulate"},
+        "columns": {"all": "gzmass simulate"},
         "simulation": recipe,
         "explainable_r2": explainable_r2(table),
     }

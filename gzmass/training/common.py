@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from gzmass.config import save_config
@@ -17,11 +18,24 @@ from gzmass.losses import (
     SquaredErrorMassToLight,
     SquaredErrorVotes,
 )
-from gzmass.models import load_run
+from gzmass.models import load_run, train_only
 from gzmass.models.domain import describe_domain
 from gzmass.models.run import versions
 
-__all__ = ["MASS_TO_LIGHT_LOSSES", "VOTE_LOSSES", "base_card", "claim", "labelled_rows", "repeated"]
+__all__ = [
+    "MASS_TO_LIGHT_LOSSES",
+    "VOTE_LOSSES",
+    "base_card",
+    "check_stages",
+    "claim",
+    "labelled_rows",
+    "refuse_overlap",
+    "repeated",
+    "training_rows",
+    "write_galaxies",
+]
+
+DOMAIN_SAMPLE = 20_000  # galaxies whose pixels describe the domain: enough for its quantiles, little enough for memory
 
 VOTE_LOSSES = {
     "multinomial": MultinomialVotes,
@@ -56,10 +70,12 @@ def claim(config, dataset, init_from=None):
     ------
     ConfigError
         The directory holds another run.
+    DataError
+        An image of the dataset can not be read.
     """
     out = Path(config.out)
     wanted = {
-        "config": fingerprint(config.model_dump(mode="json", exclude={"out", "dataset", "init_from"})),
+        "config": fingerprint(config.model_dump(mode="json", exclude={"out", "dataset", "init_from", "tensorboard"})),
         "dataset": dataset.info["content_hash"],
         "init_from": init_from and init_from.card["weights_hash"],
     }
@@ -75,10 +91,31 @@ def claim(config, dataset, init_from=None):
             return load_run(out)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"The key 'out' has the value {str(out)!r}, which holds something else than a run.")
+    dataset.images([])  # a bad image is told of before anything is written
     save_config(config, out / "config.yaml")
     with write_atomically(file) as temporary:
         temporary.write_text(yaml.safe_dump(wanted), encoding="utf-8")
     return None
+
+
+def check_stages(model, stages):
+    """Find out whether a graph can be trained in these stages.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The graph.
+    stages : sequence of gzmass.config.StageConfig
+        The stages.
+
+    Raises
+    ------
+    ConfigError
+        A stage trains more blocks than the trunk has.
+    """
+    for stage in stages:
+        train_only(model, stage.train)
+    train_only(model, "all")
 
 
 def labelled_rows(dataset, label, n_labels, seed):
@@ -114,6 +151,81 @@ def labelled_rows(dataset, label, n_labels, seed):
             f"{len(rows)} galaxies with {label}."
         )
     return rows[subset_by_id(dataset.table["id"].to_numpy()[rows], n_labels, seed=seed)]
+
+
+def refuse_overlap(run, dataset, split="test"):
+    """Refuse to test a run on galaxies that it, or a run that it started from, has seen.
+
+    Parameters
+    ----------
+    run : gzmass.models.Run
+        A finished run.
+    dataset : gzmass.datasets.Dataset
+        A dataset.
+    split : str, default "test"
+        The split that must be new to the run.
+
+    Raises
+    ------
+    DataError
+        The split holds galaxies of the training or validation split that the run was made with.
+    """
+    seen = pd.read_parquet(run.path / "galaxies.parquet")["id"]
+    ids = dataset.table["id"].iloc[dataset.rows(split)]
+    if n_seen := int(ids.isin(seen).sum() if ids.dtype == seen.dtype else 0):
+        raise DataError(
+            f"The run {str(run.path)!r} was made with {n_seen} of the {len(ids)} galaxies of the split {split!r} of "
+            f"{str(dataset.path)!r}: a test needs galaxies that it has not seen; split by the same ids and fractions."
+        )
+
+
+def write_galaxies(config, dataset, rows, source=None):
+    """Write down the galaxies that a run is made with, those of the run that it starts from included.
+
+    Parameters
+    ----------
+    config : gzmass.config.PretrainConfig or gzmass.config.FinetuneConfig
+        The configuration.
+    dataset : gzmass.datasets.Dataset
+        The dataset.
+    rows : sequence of numpy.ndarray of int
+        Row numbers for training and for validation.
+    source : gzmass.models.Run, optional
+        The run that the weights come from.
+    """
+    seen = dataset.table["id"].iloc[np.concatenate(rows)]
+    if source is not None:
+        earlier = pd.read_parquet(source.path / "galaxies.parquet")["id"]
+        seen = pd.concat([seen, earlier]) if seen.dtype == earlier.dtype else pd.concat([seen, earlier]).astype(str)
+    with write_atomically(Path(config.out) / "galaxies.parquet") as temporary:
+        pd.DataFrame({"id": seen.drop_duplicates()}).to_parquet(temporary, index=False)
+
+
+def _domain(dataset, rows, metadata, linear_metadata):
+    if len(rows) > DOMAIN_SAMPLE:
+        rows = np.sort(np.random.default_rng(0).choice(rows, DOMAIN_SAMPLE, replace=False))
+    return describe_domain(dataset.images(rows), dataset.metadata(metadata, rows), metadata, linear_metadata)
+
+
+def training_rows(run, dataset):
+    """Find the galaxies whose M/L a run learnt from, so that baselines can learn from the same.
+
+    Parameters
+    ----------
+    run : gzmass.models.Run
+        A finished run.
+    dataset : gzmass.datasets.Dataset
+        A dataset.
+
+    Returns
+    -------
+    numpy.ndarray of int or None
+        Row numbers; None if the run learnt from another dataset, or from no M/L.
+    """
+    card = run.card
+    if card["kind"] != "finetune-ml" or card["dataset"]["content_hash"] != dataset.info["content_hash"]:
+        return None
+    return labelled_rows(dataset, "log_ml", card["config"]["n_labels"], card["seed"])
 
 
 def repeated(rows, batch_size, steps):
@@ -171,9 +283,7 @@ def base_card(kind, config, dataset, rows, *, tree, metadata=(), linear_metadata
         "test_time_augmentation": config.test_time_augmentation,
         "n_train": len(rows),
         "dataset": {"path": str(config.dataset), **{key: value for key, value in info.items() if key != "tree"}},
-        "domain": describe_domain(
-            dataset.images(rows), dataset.metadata(list(metadata), rows), list(metadata), linear_metadata
-        ),
+        "domain": _domain(dataset, rows, list(metadata), linear_metadata),
         "seed": config.seed,
         "config": config.model_dump(mode="json"),
         "versions": versions(),

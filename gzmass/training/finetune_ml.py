@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from gzmass.datasets import open_dataset
-from gzmass.errors import ConfigError
+from gzmass.errors import ConfigError, DataError
 from gzmass.evaluation import calibrate_intervals, mass_to_light_metrics, vote_metrics
 from gzmass.losses import LabelledMean, SquaredErrorMassToLight, VoteError
 from gzmass.models import build_model, initialise_mass_to_light, load_run, save_run, transfer_weights
@@ -15,9 +15,12 @@ from gzmass.training.common import (
     MASS_TO_LIGHT_LOSSES,
     VOTE_LOSSES,
     base_card,
+    check_stages,
     claim,
     labelled_rows,
+    refuse_overlap,
     repeated,
+    write_galaxies,
 )
 from gzmass.training.stages import fit_stages
 
@@ -53,13 +56,13 @@ def finetune_ml(config, progress=None):
     """
     dataset = open_dataset(config.dataset)
     labelled = labelled_rows(dataset, "log_ml", config.n_labels, config.seed)
-    held_out = dataset.require_rows("val", "log_ml")
+    held_out = _held_out(dataset)
     columns = list(config.metadata)
     metadata = dataset.metadata(columns, labelled)
     source = load_run(config.init_from) if config.init_from else None
+    if source is not None:
+        refuse_overlap(source, dataset)
     tree = _tree(config, dataset, source)
-    if run := claim(config, dataset, source):
-        return run
 
     keras.utils.set_random_seed(config.seed)
     auxiliary = config.vote_loss_weight > 0
@@ -75,10 +78,20 @@ def finetune_ml(config, progress=None):
         vote_concentration=_has_concentration(config, source),
         **config.model.model_dump(),
     )
-    copied = transfer_weights(source.model, model) if source else []
+    copied = transfer_weights(source.model, model, _shared_parts(config, source)) if source else []
+    if tree and not auxiliary and "morphology" not in copied:
+        raise ConfigError(
+            f"The morphology head of {str(config.init_from)!r} does not fit the one of this run (its hidden layer has "
+            f"{config.model.hidden} units), and no votes are learnt here: give the same key 'model.hidden', or a "
+            "'vote_loss_weight' above 0."
+        )
+    check_stages(model, config.stages)
+    if run := claim(config, dataset, source):
+        return run
     if tree and not auxiliary:
         model.get_layer("morphology").trainable = False
-    initialise_mass_to_light(model, dataset.log_ml(labelled)[:, 0], metadata if columns else None, config.target)
+    if "mass_to_light" not in copied:
+        initialise_mass_to_light(model, dataset.log_ml(labelled)[:, 0], metadata if columns else None, config.target)
 
     targets = ("votes", "log_ml") if auxiliary else ("log_ml",)
     training = dataset
@@ -86,6 +99,7 @@ def finetune_ml(config, progress=None):
     if auxiliary:
         training = _without_labels(dataset, labelled)
         others = np.setdiff1d(dataset.require_rows("train", "votes"), labelled)
+    training_rows = np.concatenate([labelled, others])
     size = config.optimization.batch_size
 
     def batches(steps):
@@ -124,7 +138,7 @@ def finetune_ml(config, progress=None):
         linear_metadata=config.linear_metadata,
     )
     card["validation"] = mass_to_light_metrics(true, mean)
-    if tree is not None and len(dataset.rows("val", "votes")):
+    if tree is not None and tree == dataset.tree and len(dataset.rows("val", "votes")):
         card["validation_votes"] = vote_metrics(
             dataset.votes(held_out), outputs["votes"], tree, dataset.votes(labelled)
         )
@@ -136,7 +150,18 @@ def finetune_ml(config, progress=None):
         "copied": copied,
     }
     card["epochs"] = len(history)
+    write_galaxies(config, dataset, [training_rows, held_out], source)
     return save_run(config.out, model, card)
+
+
+def _held_out(dataset):
+    rows = dataset.require_rows("val", "log_ml")
+    if len(rows) < 2:
+        raise DataError(
+            f"The validation split of {str(dataset.path)!r} has {len(rows)} galaxy with M/L; the intervals are "
+            "calibrated on at least 2."
+        )
+    return rows
 
 
 def _tree(config, dataset, source):
@@ -172,6 +197,13 @@ def _compile_arguments(config, tree):
         loss_weights["votes"] = config.vote_loss_weight
         metrics["votes"] = [VoteError(tree)]
     return {"loss": loss, "loss_weights": loss_weights, "metrics": metrics}
+
+
+def _shared_parts(config, source):
+    """Sub-models that mean the same in both runs: a mass-to-light head only with the same metadata and target."""
+    earlier = source.card["config"]
+    same = all(earlier.get(key) == getattr(config, key) for key in ("metadata", "linear_metadata", "target", "loss"))
+    return ("trunk", "morphology", "mass_to_light") if same else ("trunk", "morphology")
 
 
 def _has_concentration(config, source):

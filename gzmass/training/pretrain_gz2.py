@@ -8,7 +8,7 @@ from gzmass.evaluation import vote_metrics
 from gzmass.losses import VoteError
 from gzmass.models import build_model, save_run
 from gzmass.models.run import forward
-from gzmass.training.common import VOTE_LOSSES, base_card, claim, labelled_rows, repeated
+from gzmass.training.common import VOTE_LOSSES, base_card, check_stages, claim, labelled_rows, repeated, write_galaxies
 from gzmass.training.stages import fit_stages
 
 __all__ = ["pretrain_gz2"]
@@ -36,15 +36,13 @@ def pretrain_gz2(config, progress=None):
     DataError
         The dataset can not be used, or its training or validation split has no votes.
     ConfigError
-        The run directory holds something else.
+        The run directory holds something else, or the trunk takes no images of that size.
     """
     dataset = open_dataset(config.dataset)
     if dataset.tree is None:
         raise DataError(f"The dataset {str(dataset.path)!r} has no votes: there is nothing to pretrain on.")
     rows = labelled_rows(dataset, "votes", config.n_labels, config.seed)
     held_out = dataset.require_rows("val", "votes")
-    if run := claim(config, dataset):
-        return run
     keras.utils.set_random_seed(config.seed)
     model = build_model(
         dataset.npix,
@@ -53,6 +51,9 @@ def pretrain_gz2(config, progress=None):
         vote_concentration=config.vote_loss == "dirichlet_multinomial",
         **config.model.model_dump(),
     )
+    check_stages(model, config.stages)
+    if run := claim(config, dataset):
+        return run
     size = config.optimization.batch_size
 
     def batches(steps):
@@ -76,4 +77,5 @@ def pretrain_gz2(config, progress=None):
     card["validation"] = vote_metrics(dataset.votes(held_out), fractions, dataset.tree, dataset.votes(rows))
     card["n_validation"] = len(held_out)
     card["epochs"] = len(history)
+    write_galaxies(config, dataset, [rows, held_out])
     return save_run(config.out, model, card)

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gzmass.errors import ConfigError
+from gzmass.errors import ConfigError, GzmassError
 from gzmass.layers import RandomAffine
 from gzmass.models import train_only
 from gzmass.training.checkpoint import Checkpoint
@@ -15,6 +15,9 @@ __all__ = ["SHORTEST_EPOCH", "fit_stages", "plateau_rate"]
 
 #: A stage whose length is given in steps goes through a small training set until an epoch has this many.
 SHORTEST_EPOCH = 40
+
+#: What counts as progress of the validation loss, as in the published protocol.
+MIN_DELTA = 1e-4
 
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "nadam": keras.optimizers.Nadam}
 
@@ -88,7 +91,7 @@ def fit_stages(model, stages, *, compile_arguments, batches, validation, config,
     return state.history
 
 
-def plateau_rate(values, rate, factor=0.3, patience=3, min_delta=1e-4):
+def plateau_rate(values, rate, factor=0.3, patience=3, min_delta=MIN_DELTA):
     """Learning rate after some epochs, lowered each time the validation loss has stopped falling.
 
     Parameters
@@ -149,9 +152,14 @@ class _Recorder(keras.callbacks.Callback):
         numbers = {name: float(value) for name, value in logs.items()}
         # what the stage is judged by: the M/L loss where votes are only a help to it
         value = numbers.get("val_log_ml_loss", numbers["val_loss"])
+        if not np.isfinite(value):
+            raise GzmassError(
+                f"The training diverged: in epoch {epoch + 1} of the stage {self.stage.name!r} the validation loss is "
+                f"{value}; lower its learning_rate, which is {self.stage.learning_rate}."
+            )
         state.epoch = epoch + 1
         state.history.append({"stage": self.stage.name, "epoch": state.epoch, "value": value, **numbers})
-        if state.best is None or value < state.best["value"]:
+        if state.best is None or value < state.best["value"] - MIN_DELTA:
             state.best = {"epoch": state.epoch, "value": value, "weights": None}
         self.checkpoint.write(state, self.model)
         if self.progress:
@@ -162,12 +170,14 @@ class _Recorder(keras.callbacks.Callback):
 def _with_augmentation(model, augmentation, outputs):
     """Put the augmentation in front of a graph, for training only: the graph itself stays as it will be saved.
 
-    Only the outputs that have a loss are kept: Keras wants a label for each output that there is.
+    Only the outputs that have a loss are kept: Keras wants a label for each output that there is. The grey levels are
+    rounded: the graph takes 8 bits, and a cast alone would cut off half a level on average, in training only.
     """
     inputs = {name: keras.Input(x.shape[1:], dtype=x.dtype, name=name) for name, x in model.input.items()}
     image = inputs["image"]
     if augmentation is not None:
         image = RandomAffine(**augmentation.model_dump(), seed=0, name="augmentation")(image)
+        image = keras.ops.round(image)
     given = model({**inputs, "image": image})
     return keras.Model(inputs, {name: given[name] for name in outputs}, name="training")
 
@@ -179,10 +189,9 @@ def _optimizer(stage, optimization, steps):
         rate = keras.optimizers.schedules.CosineDecay(
             0.0 if warmup else rate, max(steps - warmup, 1), warmup_target=rate if warmup else None, warmup_steps=warmup
         )
-    arguments = {"clipnorm": optimization.clip_norm}
-    if optimization.optimizer == "adamw":
-        arguments["weight_decay"] = optimization.weight_decay
-    return OPTIMIZERS[optimization.optimizer](rate, **arguments)
+    return OPTIMIZERS[optimization.optimizer](
+        rate, clipnorm=optimization.clip_norm, weight_decay=optimization.weight_decay
+    )
 
 
 def _tensorboard(config, out, stage):

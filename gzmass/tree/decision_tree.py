@@ -304,7 +304,10 @@ class DecisionTree:
                 _check_keys(a, {"name"}, {"text", "stem", "columns"}, f"{where}: answer")
                 name = str(a["name"])
                 stem = str(a.get("stem", f"{q['name']}_{name}"))
-                answers.append(Answer(name, str(a.get("text", name)), stem, dict(a.get("columns") or {})))
+                columns = a.get("columns") or {}
+                if not isinstance(columns, dict):
+                    raise TreeError(f"{where}: answer {name!r}: columns must be a mapping. Received: {columns!r}.")
+                answers.append(Answer(name, str(a.get("text", name)), stem, dict(columns)))
             parents = tuple(str(p) for p in _list(q.get("parents") or [], f"{where}: parents"))
             questions.append(Question(str(q["name"]), str(q.get("text", q["name"])), tuple(answers), parents))
         try:
@@ -422,7 +425,7 @@ def load_tree(tree):
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():
             raise TreeError(f"The tree file {str(path)!r} does not exist.")
-        text, source = path.read_text(encoding="utf-8"), str(path)
+        source, read = str(path), path.read_text
     else:
         built_in = {p.name.removesuffix(".yaml"): p for p in _built_in_files()}
         if str(tree) not in built_in:
@@ -430,10 +433,10 @@ def load_tree(tree):
                 f"There is no tree {str(tree)!r}; allowed are {', '.join(map(repr, sorted(built_in)))} "
                 "or the path of a .yaml file."
             )
-        text, source = built_in[str(tree)].read_text(encoding="utf-8"), str(tree)
+        source, read = str(tree), built_in[str(tree)].read_text
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        data = yaml.safe_load(read(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise TreeError(f"{source} is not a YAML file: {str(error).splitlines()[0]}.") from None
     return DecisionTree.from_dict(data, source=source)
 
@@ -453,7 +456,7 @@ def _check_keys(data, needed, allowed, where):
     if missing := needed - set(data):
         raise TreeError(f"{where} lacks the key {min(missing)!r}.")
     if unknown := set(data) - needed - allowed:
-        raise TreeError(f"{where} has the key {min(unknown)!r}; allowed are {sorted(needed | allowed)}.")
+        raise TreeError(f"{where} has the key {min(map(str, unknown))!r}; allowed are {sorted(needed | allowed)}.")
 
 
 def _list(value, where):
