@@ -35,8 +35,13 @@ def test_every_format_keeps_ids_and_numbers(run, galaxies, tmp_path, name):
     np.testing.assert_allclose(np.asarray(read["log_ml_g_p84"]), made["log_ml_g_p84"], rtol=1e-6)
     np.testing.assert_allclose(np.asarray(read["log_mstar"], dtype=float), made["log_mstar"], rtol=1e-6)
     assert [str(r) for r in np.asarray(read["in_domain"])] == [str(v) for v in made["in_domain"]]
-    if not kind:
-        assert str(read["log_ml_g"].unit) == "dex"
+    units = {"log_ml_g": "dex", "log_ml_g_p84": "dex", "log_mstar": "dex(solMass)", "log_mstar_sigma": "dex"}
+    for column, unit in units.items() if not kind else ():
+        if name == "p.ecsv":
+            assert str(read[column].unit) == unit
+        else:  # no unit of the standard
+            assert read[column].unit is None
+            assert read[column].description == f"unit: {unit}"
 
 
 def test_labels_are_not_looked_at(run, galaxies, make_dataset):

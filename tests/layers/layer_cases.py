@@ -1,6 +1,5 @@
-"""Layers with no argument at its default: ``python layer_cases.py FOLDER`` loads and runs saved models."""
+"""Layers with no argument at its default, alone and in a model; `main` loads and runs saved models."""
 
-import sys
 from pathlib import Path
 
 import keras
@@ -21,7 +20,14 @@ CASES = {
     "joint": lambda: JointProbability(TREE, name="mine"),
     "standardize": lambda: MetadataStandardize(log=[True, False], mask=False, name="mine"),
     "affine": lambda: RandomAffine(
-        rotation=0.5, flip=False, zoom=(0.8, 1.3), shift=0.1, fill_mode="nearest", seed=3, name="mine"
+        rotation=0.5,
+        flip=False,
+        zoom=(0.8, 1.3),
+        shift=0.1,
+        interpolation="bilinear",
+        fill_mode="nearest",
+        seed=3,
+        name="mine",
     ),
 }
 SHAPES = {"conditional": [(7,)], "joint": [(7,)], "standardize": [(2,)], "affine": [(16, 16, 1), (9, 12, 3)]}
@@ -43,14 +49,20 @@ def outputs(model, name, shape):
     return np.concatenate([keras.ops.convert_to_numpy(value).reshape(4, -1) for value in flat], axis=1)
 
 
-def main(folder):
+def functional(name, shape):
+    """Model of one layer, and the layer."""
+    inputs = keras.Input(shape, dtype="uint8" if name == "affine" else "float32")
+    layer = CASES[name]()
+    model = keras.Model(inputs, layer(inputs))
+    if name == "standardize":
+        layer.adapt(example(name, shape, n=36))
+    return model, layer
+
+
+def main(folder, out):
     """Load what the tests saved and write what it gives."""
     results = {}
     for name in CASES:
         model = keras.saving.load_model(Path(folder) / f"{name}.keras", safe_mode=True)
         results[name] = outputs(model, name, SHAPES[name][0])
-    np.savez(Path(folder) / "loaded.npz", **results)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+    np.savez(out, **results)

@@ -59,6 +59,14 @@ def test_zoom_comes_before_the_shift_and_the_turn_keeps_the_centre():
         assert (got * y).sum() / got.sum() == pytest.approx(7.5, abs=0.05)
 
 
+def test_nearest_keeps_the_noise_and_bilinear_lowers_it():
+    noise = np.random.default_rng(1).normal(40, 5, (60, 33, 33, 1)).round().astype("uint8")
+    turned = {kind: augment(noise, rotation=1.0, shift=0.05, interpolation=kind) for kind in ("nearest", "bilinear")}
+    assert turned["nearest"].std() == pytest.approx(noise.std(), rel=0.02)
+    assert turned["bilinear"].std() < 0.9 * noise.std()
+    np.testing.assert_array_equal(turned["nearest"], turned["nearest"].round())
+
+
 def test_half_of_the_images_are_mirrored():
     images = np.repeat(IMAGES[:1], 200, axis=0)
     got = augment(images, flip=True)
@@ -92,6 +100,7 @@ def test_same_seed_gives_the_same_sequence():
         ({"rotation": 1.5}, "rotation must be from 0 to 1.*1.5"),
         ({"zoom": (1.2, 0.9)}, "zoom must be two magnifications"),
         ({"shift": 1.0}, "shift must be from 0"),
+        ({"interpolation": "cubic"}, "interpolation must be one of.*'cubic'"),
         ({"fill_mode": "mirror"}, "fill_mode must be one of.*'mirror'"),
     ],
 )

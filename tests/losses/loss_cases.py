@@ -1,6 +1,4 @@
-"""Every layer and loss on fixed numbers: ``python loss_cases.py OUT`` writes values and gradients of this backend."""
-
-import sys
+"""Every layer and loss on fixed numbers; `main` writes values and gradients of this backend."""
 
 import keras
 import numpy as np
@@ -118,7 +116,3 @@ def main(out):
     )
     results["augmented_mean"] = float(keras.ops.mean(RandomAffine(seed=1)(images, training=True))) > 0
     np.savez(out, **results)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

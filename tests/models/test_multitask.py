@@ -90,7 +90,9 @@ def test_transfer_copies_what_fits_and_says_so():
     head = target.get_layer("mass_to_light").get_weights()
     assert transfer_weights(source, target) == ["trunk", "morphology"]
     for part in ("trunk", "morphology"):
-        for ours, theirs in zip(source.get_layer(part).get_weights(), target.get_layer(part).get_weights(), strict=True):
+        for ours, theirs in zip(
+            source.get_layer(part).get_weights(), target.get_layer(part).get_weights(), strict=True
+        ):
             np.testing.assert_array_equal(ours, theirs)
     for before, after in zip(head, target.get_layer("mass_to_light").get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
@@ -116,7 +118,9 @@ def test_the_log_head_starts_at_the_mean_and_the_spread():
     np.testing.assert_allclose([mean, np.exp(log_sigma)], [0.3, 0.2], rtol=1e-5)
 
 
-@pytest.mark.parametrize(("part", "blocks"), [("all", {1, 2, 3, 4, 5}), ("heads", set()), (2, {4, 5}), (5, {1, 2, 3, 4, 5})])
+@pytest.mark.parametrize(
+    ("part", "blocks"), [("all", {1, 2, 3, 4, 5}), ("heads", set()), (2, {4, 5}), (5, {1, 2, 3, 4, 5})]
+)
 def test_what_is_trained(part, blocks):
     model = build_model(32)
     train_only(model, part)
