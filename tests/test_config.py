@@ -66,7 +66,7 @@ def test_errors_name_the_key(file, overrides, message):
 def test_a_missing_key_and_a_missing_file(tmp_path):
     with pytest.raises(ConfigError, match="the key 'out' is missing"):
         load_config(PretrainConfig, None, ["dataset=data"])
-    with pytest.raises(ConfigError, match="no.yaml' does not exist"):
+    with pytest.raises(ConfigError, match=r"no\.yaml' does not exist"):
         load_config(PretrainConfig, tmp_path / "no.yaml")
 
 

@@ -82,13 +82,18 @@ def prepare(config, progress=None):
     table["split"] = _splits(config, table["id"])
     tree = None if config.votes is None else load_tree(config.votes.tree)
     recipe = _recipe(config)
+    existed = Path(config.out).exists()
     out = begin_dataset(config.out, recipe, tree)
     images = _make_images(config, files, out, progress)
     bad = images["reason"].notna()
     if bad.all():
         first = images.iloc[0]
         if not (out / "dataset.yaml").is_file():
-            shutil.rmtree(out)  # nothing but the recipe, which is as likely to be wrong as the images
+            # nothing but the recipe, which is as likely to be wrong as the images
+            for made in out.iterdir():
+                shutil.rmtree(made) if made.is_dir() else made.unlink()
+            if not existed:
+                out.rmdir()
         raise DataError(f"None of the {len(images)} images can be used; the first one: {first['reason']}")
     set_aside["images"] = images.loc[bad, ["id", "file", "reason"]]
     images["id"] = images["id"].astype(table["id"].dtype)

@@ -17,9 +17,14 @@ def test_a_file_appears_whole(tmp_path):
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
     file = tmp_path / "a.txt"
     file.write_text("old")
-    with pytest.raises(RuntimeError, match="half way"), write_atomically(file) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("half way")
+
+    def break_off():
+        with write_atomically(file) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        break_off()
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
     assert file.read_text() == "old"
 
