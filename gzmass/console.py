@@ -1,5 +1,6 @@
 """What the command line shows: progress bars, summaries, the path of what was made."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -42,8 +43,9 @@ def load_keras():
     """Load Keras and its backend without the lines that TensorFlow's C++ writes about its build at every start.
 
     They come before any setting of TensorFlow's is read, so the stream itself is held back; if the import fails, what
-    was held back is shown.
+    was held back is shown. Its advice on retracing, after predictions with several runs, is not for users either.
     """
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with tempfile.TemporaryFile() as held_back:
         stderr = os.dup(2)
         os.dup2(held_back.fileno(), 2)
