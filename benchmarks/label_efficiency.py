@@ -32,6 +32,15 @@ STEPS_HEADS = 150
 STEPS_PRETRAINING = 1500
 #: A pretrained trunk is moved more slowly, and the votes go on being learnt, so that it does not forget them.
 RATE = {"scratch": 1e-3, "pretrained": 3e-4}
+#: Columns of the table in words.
+COLUMNS = {
+    "rmse_dex": "RMSE [dex]",
+    "r2_dex": "R2",
+    "coverage_68": "in 68 % [%]",
+    "coverage_90": "in 90 % [%]",
+    "coverage_95": "in 95 % [%]",
+    "votes_rmse": "votes RMSE",
+}
 VOTE_LOSS_WEIGHT = {"scratch": 0.0, "pretrained": 0.02}
 
 
@@ -108,17 +117,24 @@ def _votes(run, dataset):
 def _write(table, out):
     with write_atomically(out / "results.csv") as temporary:
         table.to_csv(temporary, index=False)
-    numbers = [name for name in table.columns if name not in {"start", "n_labels", "seed", "n_train"}]
-    groups = table.groupby(["n_labels", "start"], sort=False)[numbers]
-    mean, spread = groups.mean(), groups.std(ddof=1)
-    lines = ["| labels | start | " + " | ".join(numbers) + " |", "|---" * (2 + len(numbers)) + "|"]
-    for key in mean.index:
-        cells = [
-            "" if np.isnan(mean.loc[key, n]) else f"{mean.loc[key, n]:.3f} ± {spread.loc[key, n]:.3f}" for n in numbers
-        ]
-        lines.append(f"| {key[0]} | {key[1]} | " + " | ".join(cells) + " |")
+    mean = table.groupby(["n_labels", "start"], sort=False)[list(COLUMNS)].mean()
+    spread = table.groupby(["n_labels", "start"], sort=False)[list(COLUMNS)].std(ddof=1)
+    lines = ["| labels | start | " + " | ".join(COLUMNS.values()) + " |", "|---|---|" + "--:|" * len(COLUMNS)]
+    for labels, start in mean.index:
+        cells = [_cell(mean.loc[(labels, start), name], spread.loc[(labels, start), name], name) for name in COLUMNS]
+        lines.append(f"| {labels} | {start} | " + " | ".join(cells) + " |")
+    answers = table["votes_rmse_mean"].mean()
+    lines += ["", f"Predicting the mean vote of the training galaxies: {answers:.4f}."]
     with write_atomically(out / "results.md") as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _cell(mean, spread, name):
+    if np.isnan(mean):
+        return ""
+    digits, factor = (1, 100) if name.startswith("coverage") else (4 if name == "votes_rmse" else 3, 1)
+    error = "" if np.isnan(spread) else f" ± {factor * spread:.{digits}f}"
+    return f"{factor * mean:.{digits}f}{error}"
 
 
 if __name__ == "__main__":
