@@ -1,5 +1,6 @@
 """What pretraining and fine-tuning share: claiming a run directory, choosing labels, losses, finishing with a card."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ __all__ = [
     "MASS_TO_LIGHT_LOSSES",
     "VOTE_LOSSES",
     "base_card",
-    "check_stages",
+    "check_training",
     "claim",
     "labelled_rows",
     "refuse_overlap",
@@ -98,24 +99,30 @@ def claim(config, dataset, init_from=None):
     return None
 
 
-def check_stages(model, stages):
-    """Find out whether a graph can be trained in these stages.
+def check_training(model, config):
+    """Find out whether a graph can be trained as configured, before anything is written.
 
     Parameters
     ----------
     model : keras.Model
         The graph.
-    stages : sequence of gzmass.config.StageConfig
-        The stages.
+    config : gzmass.config.PretrainConfig or gzmass.config.FinetuneConfig
+        The configuration.
 
     Raises
     ------
     ConfigError
-        A stage trains more blocks than the trunk has.
+        A stage trains more blocks than the trunk has, or TensorBoard's logs are wanted and it is not installed.
     """
-    for stage in stages:
+    for stage in config.stages:
         train_only(model, stage.train)
     train_only(model, "all")
+    missing = [name for name in ("tensorboard", "tensorflow") if find_spec(name) is None]
+    if config.tensorboard and missing:
+        raise ConfigError(
+            f"The key 'tensorboard' has the value True, but the package {missing[0]!r} is not installed: "
+            "install gzmass[tensorboard], or set it to false."
+        )
 
 
 def labelled_rows(dataset, label, n_labels, seed):

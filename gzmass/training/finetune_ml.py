@@ -15,7 +15,7 @@ from gzmass.training.common import (
     MASS_TO_LIGHT_LOSSES,
     VOTE_LOSSES,
     base_card,
-    check_stages,
+    check_training,
     claim,
     labelled_rows,
     refuse_overlap,
@@ -85,7 +85,7 @@ def finetune_ml(config, progress=None):
             f"{config.model.hidden} units), and no votes are learnt here: give the same key 'model.hidden', or a "
             "'vote_loss_weight' above 0."
         )
-    check_stages(model, config.stages)
+    check_training(model, config)
     if run := claim(config, dataset, source):
         return run
     if tree and not auxiliary:

@@ -8,7 +8,15 @@ from gzmass.evaluation import vote_metrics
 from gzmass.losses import VoteError
 from gzmass.models import build_model, save_run
 from gzmass.models.run import forward
-from gzmass.training.common import VOTE_LOSSES, base_card, check_stages, claim, labelled_rows, repeated, write_galaxies
+from gzmass.training.common import (
+    VOTE_LOSSES,
+    base_card,
+    check_training,
+    claim,
+    labelled_rows,
+    repeated,
+    write_galaxies,
+)
 from gzmass.training.stages import fit_stages
 
 __all__ = ["pretrain_gz2"]
@@ -51,7 +59,7 @@ def pretrain_gz2(config, progress=None):
         vote_concentration=config.vote_loss == "dirichlet_multinomial",
         **config.model.model_dump(),
     )
-    check_stages(model, config.stages)
+    check_training(model, config)
     if run := claim(config, dataset):
         return run
     size = config.optimization.batch_size

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gzmass.errors import ConfigError, GzmassError
+from gzmass.errors import GzmassError
 from gzmass.layers import RandomAffine
 from gzmass.models import train_only
 from gzmass.training.checkpoint import Checkpoint
@@ -195,14 +195,4 @@ def _optimizer(stage, optimization, steps):
 
 
 def _tensorboard(config, out, stage):
-    if not config.tensorboard:
-        return []
-    try:
-        import tensorboard  # noqa: F401, PLC0415 -- Keras' callback fails late and obscurely without it
-        import tensorflow  # noqa: F401, ICN001, PLC0415
-    except ImportError as error:
-        raise ConfigError(
-            f"The key 'tensorboard' has the value True, but the package {error.name!r} is not installed: "
-            "install gzmass[tensorboard], or set it to false."
-        ) from None
-    return [keras.callbacks.TensorBoard(Path(out) / "tensorboard" / stage.name)]
+    return [keras.callbacks.TensorBoard(Path(out) / "tensorboard" / stage.name)] if config.tensorboard else []

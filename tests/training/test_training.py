@@ -269,3 +269,15 @@ def test_a_head_that_is_copied_keeps_its_statistics(galaxies, tmp_path):
     one, other = (run.model.get_layer("mass_to_light").get_weights() for run in (first, again))
     for a, b in zip(one, other, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_tensorboard_gets_its_logs_or_says_what_is_missing(galaxies, tmp_path, monkeypatch):
+    config = pretrain_config(galaxies, tmp_path / "run", tensorboard=True, stages=[{"name": "votes", "epochs": 1}])
+    with monkeypatch.context() as patch:
+        patch.setattr("gzmass.training.common.find_spec", lambda name: None if name == "tensorboard" else name)
+        with pytest.raises(ConfigError, match="package 'tensorboard' is not installed: install gzmass"):
+            pretrain_gz2(config)
+    assert not (tmp_path / "run").exists()
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    pretrain_gz2(config)
+    assert list((tmp_path / "run" / "tensorboard" / "votes").rglob("events.out.*"))
