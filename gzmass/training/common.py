@@ -177,7 +177,7 @@ def refuse_overlap(run, dataset, split="test"):
     DataError
         The split holds galaxies of the training or validation split that the run was made with.
     """
-    seen = pd.read_parquet(run.path / "galaxies.parquet")["id"]
+    seen = _galaxies(run)
     ids = dataset.table["id"].iloc[dataset.rows(split)]
     if n_seen := int(ids.isin(seen).sum() if ids.dtype == seen.dtype else 0):
         raise DataError(
@@ -202,10 +202,17 @@ def write_galaxies(config, dataset, rows, source=None):
     """
     seen = dataset.table["id"].iloc[np.concatenate(rows)]
     if source is not None:
-        earlier = pd.read_parquet(source.path / "galaxies.parquet")["id"]
+        earlier = _galaxies(source)
         seen = pd.concat([seen, earlier]) if seen.dtype == earlier.dtype else pd.concat([seen, earlier]).astype(str)
     with write_atomically(Path(config.out) / "galaxies.parquet") as temporary:
         pd.DataFrame({"id": seen.drop_duplicates()}).to_parquet(temporary, index=False)
+
+
+def _galaxies(run):
+    file = run.path / "galaxies.parquet"
+    if not file.is_file():
+        raise DataError(f"The run {str(run.path)!r} has no galaxies.parquet: what it was made with can not be known.")
+    return pd.read_parquet(file)["id"]
 
 
 def _domain(dataset, rows, metadata, linear_metadata):

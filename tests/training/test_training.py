@@ -246,6 +246,12 @@ def test_galaxies_that_a_run_has_seen_are_no_test_for_it(pretrained, make_datase
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_that_does_not_know_its_galaxies_is_no_start(galaxies, pretrained, tmp_path):
+    shutil.copytree(pretrained.path, tmp_path / "source", ignore=shutil.ignore_patterns("galaxies.parquet"))
+    with pytest.raises(DataError, match=r"has no galaxies\.parquet"):
+        finetune_ml(finetune_config(galaxies, tmp_path / "run", init_from=tmp_path / "source"))
+
+
 def test_a_morphology_head_that_does_not_fit_is_not_made_up(galaxies, pretrained, tmp_path):
     config = finetune_config(
         galaxies, tmp_path / "run", init_from=pretrained.path, stages=TWO_STAGES[:1], model={"hidden": 24}
