@@ -21,6 +21,7 @@ from gzmass.config import FinetuneConfig, PretrainConfig
 from gzmass.datasets import open_dataset
 from gzmass.engine import write_atomically
 from gzmass.evaluation import coverage, mass_to_light_metrics, vote_metrics
+from gzmass.evaluation.baselines import mass_to_light_baselines
 from gzmass.evaluation.calibration import LEVELS, interval_columns
 from gzmass.inference import predict
 from gzmass.training import finetune_ml, pretrain_gz2
@@ -54,7 +55,7 @@ def main():
     parser.add_argument("--metadata", nargs="*", default=[])
     arguments = parser.parse_args()
     dataset = open_dataset(arguments.dataset)
-    rows = []
+    rows = _baselines(dataset, arguments.metadata)
     for seed in arguments.seeds:
         pretrained = pretrain_gz2(
             PretrainConfig(
@@ -89,6 +90,19 @@ def _finetune(arguments, pretrained, seed, n_labels, start):
         vote_loss_weight=VOTE_LOSS_WEIGHT[start],
         stages=[heads, everything] if start == "pretrained" else [everything],
     )
+
+
+def _baselines(dataset, metadata):
+    """Boosting on simple statistics of the image, and the constant, with all labels."""
+    test = dataset.rows("test", "log_ml")
+    found = mass_to_light_baselines(dataset, dataset.rows("train", "log_ml"), test, metadata)
+    true = dataset.log_ml(test)[:, 0]
+    rows = []
+    for name, predicted in found["predictions"].items():
+        measured = mass_to_light_metrics(true, predicted)
+        numbers = {key: measured[key] for key in ("rmse_dex", "r2_dex")}
+        rows.append({"start": f"baseline: {name}", "n_labels": "all", "seed": 0, **numbers})
+    return rows
 
 
 def _mass_to_light(run, dataset):

@@ -105,8 +105,7 @@ def finetune_ml(config, progress=None):
     def batches(steps):
         rows = repeated(labelled, size, steps)
         if len(others):
-            # as many galaxies for the one head as for the other: few labels do not drown in many votes
-            rows = np.concatenate([repeated(rows, 1, len(others)), repeated(others, 1, len(rows))])
+            rows = _mixed(rows, others)
         return training.batches(rows, size, shuffle=True, seed=config.seed, metadata=columns, targets=targets)
 
     history = fit_stages(
@@ -185,6 +184,16 @@ def _tree(config, dataset, source):
             )
         tree = dataset.tree
     return tree
+
+
+def _mixed(labelled, others):
+    """Put galaxies with votes alone among those with M/L: as many of the one kind as of the other.
+
+    Few labels do not drown in many votes then. A galaxy without M/L is repeated no more often than one with it.
+    """
+    labelled = repeated(labelled, 1, len(others))
+    most = len(labelled) // len(np.unique(labelled))
+    return np.concatenate([labelled, np.tile(others, min(-(-len(labelled) // len(others)), most))])
 
 
 def _compile_arguments(config, tree):

@@ -287,3 +287,19 @@ def test_tensorboard_gets_its_logs_or_says_what_is_missing(galaxies, tmp_path, m
     pytest.importorskip("tensorboard", reason="tensorboard is not installed")
     pretrain_gz2(config)
     assert list((tmp_path / "run" / "tensorboard" / "votes").rglob("events.out.*"))
+
+
+@pytest.mark.parametrize(
+    ("n_labelled", "passes", "n_others", "expected"),
+    [
+        (5, 1, 100, (20, 1)),  # few labels: each is seen often
+        (100, 1, 5, (1, 1)),  # few galaxies without a label: none is seen more often than the others
+        (10, 4, 20, (4, 2)),
+    ],
+)
+def test_how_often_galaxies_are_seen_in_joint_training(n_labelled, passes, n_others, expected):
+    from gzmass.training.finetune_ml import _mixed
+
+    labelled, others = np.arange(n_labelled), 1000 + np.arange(n_others)
+    _, counts = np.unique(_mixed(np.tile(labelled, passes), others), return_counts=True)
+    assert (set(counts[:n_labelled]), set(counts[n_labelled:])) == ({expected[0]}, {expected[1]})
