@@ -88,7 +88,7 @@ def write_predictions(predictions, path):
     Raises
     ------
     DataError
-        The ending stands for no format.
+        The ending stands for no format, or FITS is to hold an id that is not ASCII.
     """
     path = Path(path)
     kind = _format(path)
@@ -98,7 +98,13 @@ def write_predictions(predictions, path):
         elif kind == "csv":
             predictions.to_csv(temporary, index=False)
         else:
-            _astropy_table(predictions, kind).write(temporary, format=kind)
+            try:
+                _astropy_table(predictions, kind).write(temporary, format=kind)
+            except UnicodeEncodeError as error:
+                raise DataError(
+                    f"The predictions can not be written to {str(path)!r}: FITS holds no {str(error.object)!r}, which is "
+                    "not ASCII; take .parquet or .ecsv."
+                ) from None
 
 
 def _format(path):

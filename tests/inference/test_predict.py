@@ -66,3 +66,9 @@ def test_bad_requests(run, galaxies, make_dataset, tmp_path):
     with pytest.raises(DataError, match=r"allowed endings"):
         write_predictions(pd.DataFrame({"id": [1]}), tmp_path / "p")
     assert not list(tmp_path.iterdir())
+
+
+def test_ids_that_fits_can_not_hold(tmp_path):
+    with pytest.raises(DataError, match=r"FITS holds no 'M101-.'.*take .parquet"):
+        write_predictions(pd.DataFrame({"id": ["M31", "M101-\u03b1"], "log_ml_g": [0.1, 0.2]}), tmp_path / "p.fits")
+    assert not list(tmp_path.iterdir())
