@@ -102,8 +102,8 @@ def write_predictions(predictions, path):
                 _astropy_table(predictions, kind).write(temporary, format=kind)
             except UnicodeEncodeError as error:
                 raise DataError(
-                    f"The predictions can not be written to {str(path)!r}: FITS holds no {str(error.object)!r}, which is "
-                    "not ASCII; take .parquet or .ecsv."
+                    f"The predictions can not be written to {str(path)!r}: FITS holds no {str(error.object)!r}, which "
+                    "is not ASCII; take .parquet or .ecsv."
                 ) from None
 
 
