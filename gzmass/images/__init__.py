@@ -1,7 +1,31 @@
 """Images of galaxies in one band: read, cut and resampled, and stretched to 8 bits (no Keras)."""
 
-from gzmass.images.cutout import crop_centre, resample
-from gzmass.images.read import read_image
-from gzmass.images.stretch import SKY_GREY, log_stretch, sky_statistics
+from gzmass.images.centre import Centre, find_centre
+from gzmass.images.cutout import crop_centre, cut_and_resample, cut_square, resample
+from gzmass.images.flux import Flux, aperture_flux
+from gzmass.images.frames import FrameIndex, cut_from_frames, index_frames
+from gzmass.images.neighbours import fill_neighbours
+from gzmass.images.read import LinearImage, read_image, read_linear_image
+from gzmass.images.stretch import SKY_GREY, log_stretch, sky_statistics, stretch
 
-__all__ = ["SKY_GREY", "crop_centre", "log_stretch", "read_image", "resample", "sky_statistics"]
+__all__ = [
+    "SKY_GREY",
+    "Centre",
+    "Flux",
+    "FrameIndex",
+    "LinearImage",
+    "aperture_flux",
+    "crop_centre",
+    "cut_and_resample",
+    "cut_from_frames",
+    "cut_square",
+    "fill_neighbours",
+    "find_centre",
+    "index_frames",
+    "log_stretch",
+    "read_image",
+    "read_linear_image",
+    "resample",
+    "sky_statistics",
+    "stretch",
+]

@@ -1,40 +1,51 @@
-"""The logarithmic stretch: linear flux to 8 bits, with a scale taken from the image's own sky noise and peak."""
+"""The stretch: linear flux to 8 bits by a logarithm or asinh, its scale the image's own sky noise and peak."""
 
 import numpy as np
 
 from gzmass.errors import DataError
 
-__all__ = ["SKY_GREY", "log_stretch", "sky_statistics"]
+__all__ = ["SKY_BORDER", "SKY_GREY", "log_stretch", "sky_statistics", "stretch"]
 
 #: Grey level of the sky: the room below it holds the negative half of the sky noise.
 SKY_GREY = 40
 
-# The logarithm bends at this many standard deviations of the sky: noise stays nearly linear and visible, faint arms
+#: Width of the frame in which the sky is measured, as a fraction of the shorter side.
+SKY_BORDER = 0.1
+
+_CURVES = {"log": np.log1p, "asinh": np.arcsinh}
+
+# The curve bends at this many standard deviations of the sky: noise stays nearly linear and visible, faint arms
 # are lifted out of it. An image with (almost) no noise bends at this fraction of its peak instead.
 _BEND_IN_SIGMA = 6.0
 _BEND_IN_PEAK = 1e-3
 
-_BORDER = 0.1  # width of the frame in which the sky is measured, as a fraction of the side
 _CLIP = 3.0  # in standard deviations
 _MAX_CLIPS = 10
 _MAD_TO_SIGMA = 1.482602218505602  # 1 / Phi^-1(3/4): standard deviation of a normal law from its median deviation
 
 
-def log_stretch(image, scale=None):
-    """Map linear flux to 8 bits with a logarithm whose scale is the image's own.
+def stretch(pixels, kind="log", scale=None, peak=None):
+    """Map linear flux to 8 bits with a logarithm, or an inverse hyperbolic sine, whose scale is the image's own.
 
     With ``f`` the flux above the sky, ``s`` the scale and ``p`` the peak of the galaxy above the sky, the grey level is
-    ``SKY_GREY + (255 - SKY_GREY) sign(f) log(1 + |f| / s) / log(1 + p / s)``, rounded and cut to 0..255. The sky
-    has the same grey level in every image, whatever its flux unit and constant background; the visible amplitude of
-    the noise says how far the galaxy stands above it; negative pixels are as good as positive ones.
+    ``SKY_GREY + (255 - SKY_GREY) sign(f) c(|f| / s) / c(p / s)`` with ``c(x) = log(1 + x)`` or ``asinh(x)``, rounded
+    and cut to 0..255; for ``f >= 0`` these are `astropy.visualization.LogStretch` with ``a = p / s`` and
+    `astropy.visualization.AsinhStretch` with ``a = s / p``. The sky has the same grey level in every image, whatever
+    its flux unit and constant background; the visible amplitude of the noise says how far the galaxy stands above it;
+    negative pixels are as good as positive ones.
 
     Parameters
     ----------
-    image : array_like of float
+    pixels : array_like of float
         Linear flux, shape (ny, nx), any unit, with or without its sky; NaN where a pixel is missing.
+    kind : {"log", "asinh"}, default "log"
+        The curve. The inverse hyperbolic sine keeps the noise linear further up and lifts faint arms less.
     scale : float, optional
-        Flux at which the logarithm bends, in the unit of the image, > 0. By default 6 standard deviations of the
-        image's own sky, but not less than a thousandth of its peak.
+        Flux at which the curve bends, in the unit of the image, > 0. By default 6 standard deviations of the image's
+        own sky, but not less than a thousandth of its peak.
+    peak : float, optional
+        Flux above the sky that becomes white, in the unit of the image, > 0. By default the galaxy's own peak. With
+        both `scale` and `peak` fixed for a whole survey a grey level is a surface brightness, the same in every image.
 
     Returns
     -------
@@ -46,27 +57,55 @@ def log_stretch(image, scale=None):
     Raises
     ------
     DataError
-        The image is not two-dimensional, is flat or has no pixel above its sky, or the scale is not positive.
+        The image is not two-dimensional, is flat or has no pixel above its sky, the kind is unknown, or the scale or
+        the peak is not positive.
     """
-    image = np.asarray(image, dtype=np.float64)
+    if kind not in _CURVES:
+        raise DataError(f"The kind of a stretch is one of {', '.join(map(repr, _CURVES))}. Received: {kind!r}.")
+    for name, value in (("scale", scale), ("peak", peak)):
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise DataError(f"The {name} of the stretch must be a positive number. Received: {value!r}.")
+    curve = _CURVES[kind]
+    image = np.asarray(pixels, dtype=np.float64)
     sky, sigma = sky_statistics(image)
     flux = image - sky
-    peak = _peak(flux, sigma)
+    own_peak = _peak(flux, sigma)
+    if peak is None:
+        peak = own_peak
     if scale is None:
         scale = max(_BEND_IN_SIGMA * sigma, _BEND_IN_PEAK * peak)
-    elif not (np.isfinite(scale) and scale > 0):
-        raise DataError(f"The scale of the stretch must be a positive number. Received: {scale!r}.")
-    gain = (255 - SKY_GREY) / np.log1p(peak / scale)
-    grey = SKY_GREY + gain * np.sign(flux) * np.log1p(np.abs(flux) / scale)
+    gain = (255 - SKY_GREY) / curve(peak / scale)
+    grey = SKY_GREY + gain * np.sign(flux) * curve(np.abs(flux) / scale)
     grey = np.where(np.isfinite(flux), grey, SKY_GREY)
     return np.clip(np.rint(grey), 0, 255).astype(np.uint8), float(scale)
+
+
+def log_stretch(pixels, scale=None):
+    """Map linear flux to 8 bits with the default stretch, a logarithm.
+
+    Parameters
+    ----------
+    pixels : array_like of float
+        Linear flux, shape (ny, nx), as `stretch` takes it.
+    scale : float, optional
+        Flux at which the logarithm bends, in the unit of the image, > 0. By default the image's own.
+
+    Returns
+    -------
+    stretched : numpy.ndarray of uint8
+        Grey levels, shape (ny, nx).
+    scale : float
+        The scale that was used, in the unit of the image.
+    """
+    return stretch(pixels, "log", scale)
 
 
 def sky_statistics(image):
     """Level and standard deviation of the sky, from the border of the image.
 
     The border is clipped at 3 standard deviations around its median until nothing more is cut, so that the galaxy's
-    outskirts and neighbours in it do not count; the standard deviation is that of the median absolute deviation.
+    outskirts and neighbours in it do not count; the standard deviation is that of the median absolute deviation, or
+    where that is 0, half of the distance between the 16th and the 84th percentile.
 
     Parameters
     ----------
@@ -91,15 +130,21 @@ def sky_statistics(image):
     finite = image[np.isfinite(image)]
     if not finite.size or finite.min() == finite.max():
         raise DataError("The image is flat: it has fewer than two different finite pixels.")
-    width = max(1, round(_BORDER * min(image.shape)))
-    inside = np.zeros(image.shape, dtype=bool)
-    inside[width:-width, width:-width] = True
-    border = image[~inside & np.isfinite(image)]
-    pixels = border if border.size else finite
+    ny, nx = image.shape
+    width = max(1, round(SKY_BORDER * min(ny, nx)))
+    low, high = width, max(width, ny - width)
+    sides = image[low:high, :width], image[low:high, max(width, nx - width) :]
+    border = np.concatenate([part.ravel() for part in (image[:low], image[high:], *sides)])
+    border = border[np.isfinite(border)]
+    # in order, so that the median stands in the middle
+    pixels = np.sort(border if border.size else finite)
     for _ in range(_MAX_CLIPS):
-        level = np.median(pixels)
-        sigma = _MAD_TO_SIGMA * np.median(np.abs(pixels - level))
-        kept = pixels[np.abs(pixels - level) <= _CLIP * sigma]
+        last = pixels.size - 1
+        level = (pixels[last // 2] + pixels[pixels.size // 2]) / 2
+        deviation = np.abs(pixels - level)
+        # where most pixels have the very same value (a quantised sky), the median says nothing of the others
+        sigma = _MAD_TO_SIGMA * np.median(deviation) or (pixels[int(0.84 * last)] - pixels[int(0.16 * last)]) / 2
+        kept = pixels[deviation <= _CLIP * sigma]
         if kept.size == pixels.size:
             break
         pixels = kept

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.interpolate import RegularGridInterpolator
 
 from gzmass.errors import DataError
-from gzmass.images import crop_centre, resample
+from gzmass.images import crop_centre, cut_and_resample, cut_square, resample
 
 
 @given(side=st.integers(20, 200), npix=st.integers(8, 100), seed=st.integers(0, 99))
@@ -55,3 +56,67 @@ def test_crop_is_the_centre(crop, side):
 def test_a_crop_larger_than_the_image_is_refused():
     with pytest.raises(DataError, match="square of 41 pixels does not fit into the image of 51 x 40"):
         crop_centre(np.zeros((40, 51)), 41)
+
+
+@given(
+    x=st.floats(20, 60), y=st.floats(20, 50), half=st.floats(4, 20.4), npix=st.integers(1, 40), seed=st.integers(0, 99)
+)
+@settings(max_examples=60, deadline=None)
+def test_a_fractional_square_is_cut_exactly(x, y, half, npix, seed):
+    pixels = np.random.default_rng(seed).normal(1, 1, (72, 82)).astype(np.float32)
+    side = 2 * half
+    npix = min(npix, int(side))
+    small = cut_and_resample(pixels, x, y, side, npix)
+    # the integral over the square from the definite integral of the pixels, which is bilinear between their corners
+    total = np.pad(pixels.astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    corner_y, corner_x = ([c + 0.5 - half, c + 0.5 + half] for c in (y, x))
+    at = RegularGridInterpolator((np.arange(73), np.arange(83)), total)
+    low, high = ([at((v, u)) for u in corner_x] for v in corner_y)
+    integral = high[1] - high[0] - low[1] + low[0]
+    assert small.sum(dtype=float) * (side / npix) ** 2 == pytest.approx(integral, rel=1e-4, abs=0.02)
+
+
+def test_whole_squares_are_cut_as_they_are():
+    pixels = np.arange(72.0 * 82).reshape(72, 82).astype(np.float32)
+    cut = cut_square(pixels, 40, 30, 21)
+    assert cut.shape == (21, 21)
+    assert cut[10, 10] == pixels[30, 40]
+    assert np.shares_memory(cut, pixels)
+    assert (cut_and_resample(pixels, 40, 30, 21, 21) == cut).all()
+    assert (cut_square(pixels, 40.5, 30.5, 20) == pixels[21:41, 31:51]).all()
+    assert cut_square(pixels, 40.2, 30.3, 20.4).shape == (20, 20)
+    # a fractional square that only just fits becomes a whole one that does
+    assert cut_square(pixels, 40.5, 35.7, 71.6).shape == (72, 72)
+    assert cut_square(pixels, 0.1, 0.1, 1.2).shape == (1, 1)
+
+
+def test_a_shift_by_a_fraction_moves_the_light_by_it():
+    y, x = np.mgrid[:80, :80]
+    image = np.exp(-((x - 40.3) ** 2 + (y - 39.1) ** 2) / 50)
+    cut = cut_and_resample(image, 40.3, 39.1, 51.7, 47)
+    place = np.arange(47) - 23
+    assert (cut.sum(axis=0) @ place / cut.sum(), cut.sum(axis=1) @ place / cut.sum()) == pytest.approx((0, 0), abs=0.01)
+    beside = cut_and_resample(image, 41.4, 39.1, 51.7, 47)
+    assert beside.sum(axis=0) @ place / beside.sum() == pytest.approx(-1.1 * 47 / 51.7, abs=0.01)
+    coarse, fine = (cut_and_resample(image, 40.3, 39.1, 30.5, npix).mean() for npix in (30, 90))
+    assert fine == pytest.approx(coarse, rel=2e-3)
+
+
+def test_missing_pixels_under_a_fractional_square():
+    image = np.full((40, 40), 3.0)
+    image[19:23, 19:23] = np.nan
+    cut = cut_and_resample(image, 20.2, 20.2, 30.5, 15)
+    assert np.allclose(cut[~np.isnan(cut)], 3)
+    assert np.isnan(cut).sum() <= 4
+
+
+@pytest.mark.parametrize("cut", [cut_square, lambda *where: cut_and_resample(*where, 10)])
+@pytest.mark.parametrize(("x", "y", "side"), [(5, 20, 12), (20, 35, 12), (20, 20, 41), (20, 20, 0), (20, 20, np.nan)])
+def test_a_square_that_does_not_fit_is_refused(cut, x, y, side):
+    with pytest.raises(DataError, match="the image of 51 x 40 pixels is smaller than the cutout"):
+        cut(np.zeros((40, 51)), x, y, side)
+
+
+def test_resample_to_a_shape_that_is_no_square():
+    image = np.arange(24.0 * 36).reshape(24, 36)
+    assert np.allclose(resample(image, (8, 18)), image.reshape(8, 3, 18, 2).mean(axis=(1, 3)))
