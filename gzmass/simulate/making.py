@@ -1,7 +1,6 @@
 """A dataset directory of simulated galaxies: rendered in units of work that an interruption can not spoil."""
 
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from functools import partial as bind
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pandas as pd
 from gzmass.datasets import begin_dataset, split_by_id, write_dataset
 from gzmass.datasets.dataset import image_name
 from gzmass.datasets.write import encode_png
-from gzmass.engine import write_atomically
+from gzmass.engine import map_pieces, write_atomically
 from gzmass.errors import ConfigError
 from gzmass.images import SKY_GREY, log_stretch
 from gzmass.simulate.population import COSMOLOGY, M_SUN_G, draw_population, explainable_r2, galaxy_rng, measured
@@ -109,30 +108,16 @@ def _render_units(path, units, n_galaxies, npix, seed, workers, progress):
     todo = [start for start in starts if not _unit_file(units, start).is_file()]
     done = n_galaxies - sum(sizes[start] for start in todo)
 
-    def report(start):
-        nonlocal done
-        done += sizes[start]
+    render_unit = bind(_render_unit, path, units, npix, seed)
+    pieces = ((start, sizes[start]) for start in todo)
+    for size in map_pieces(render_unit, pieces, min(workers, max(len(todo), 1))):
+        done += size
         if progress is not None:
             progress(done, n_galaxies)
 
-    if workers == 1 or len(todo) < 2:
-        for start in todo:
-            _render_unit(path, units, start, sizes[start], npix, seed)
-            report(start)
-        return
-    # spawned, not forked: the parent may have threads (TensorFlow's), and a fork of those can hang
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(_render_unit, path, units, s, sizes[s], npix, seed): s for s in todo}
-        try:
-            for future in as_completed(futures):
-                future.result()
-                report(futures[future])
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
-
-def _render_unit(path, units, start, size, npix, seed):
+def _render_unit(path, units, npix, seed, piece):
+    start, size = piece
     scales = np.empty(size)
     for row, galaxy in enumerate(draw_population(size, seed, start).to_dict("records")):
         pixels, scales[row] = log_stretch(render(galaxy, npix, galaxy_rng(seed, galaxy["id"], "image")))
@@ -140,6 +125,7 @@ def _render_unit(path, units, start, size, npix, seed):
             partial.write_bytes(encode_png(pixels))
     with write_atomically(_unit_file(units, start)) as partial:
         np.save(partial, scales)
+    return size
 
 
 def _unit_file(units, start):
