@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from gzmass.catalogs.tables import named_columns, read_table, set_aside_rows
+from gzmass.catalogs.tables import concat_set_aside, named_columns, read_table, set_aside_rows
 from gzmass.errors import DataError
 from gzmass.tree import load_tree
 
@@ -81,7 +81,7 @@ def read_kaggle(path, tree="gz2", n_votes=44, q6_sums_to_one=True, id_column="Ga
         notes += _scale_odd(joint, tree)
     votes = pd.concat([values[["id"]], (n_votes * joint).add_suffix("_votes")], axis=1)
     votes, contradicting = set_aside_rows(votes, bad, reason)
-    return votes.reset_index(drop=True), _concat(set_aside, contradicting), notes
+    return votes.reset_index(drop=True), concat_set_aside([set_aside, contradicting]), notes
 
 
 def read_votes(path, tree="gz2", columns="{stem}_votes", id_column="id"):
@@ -186,8 +186,3 @@ def _refuse_negative(values, columns, source):
             raise DataError(
                 f"The galaxy {galaxy!r} has {vote:g} in the column {theirs!r} of {source!r}; votes are >= 0 or empty."
             )
-
-
-def _concat(*tables):
-    tables = [table for table in tables if len(table)]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["id", "reason"])

@@ -90,3 +90,20 @@ def test_named_columns_have_the_units_of_the_dataset():
         named_columns(table, {"redshift": "t"}, "t.csv")
     with pytest.raises(ConfigError, match=r"converts to Mpc. Received: 'kg'"):
         named_columns(table, {"distance_mpc": {"column": "D", "unit": "kg"}}, "t.csv")
+
+
+def test_a_missing_value_list(tmp_path):
+    table = pd.DataFrame({"objid": IDS, "mass": [10.5, -99.0, -9999.0], "flag": [0, -99, 1]})
+    got, _ = read_table(write(tmp_path / "t.csv", table), "objid", missing=[-99, -9999])
+    assert got["mass"].isna().tolist() == [False, True, True]
+    assert got["flag"].isna().tolist() == [False, True, False]
+    raw, _ = read_table(tmp_path / "t.csv", "objid")
+    named = named_columns(raw, {"log_mstar": {"column": "mass", "missing": [-99]}}, "t.csv")
+    assert named["log_mstar"].isna().tolist() == [False, True, False]
+
+
+def test_ids_of_which_only_some_look_like_floating_point_numbers(tmp_path):
+    (tmp_path / "t.csv").write_text(f"objid,z\n{IDS[0]},1\n1.2376487217892561e+18,2\n")
+    with pytest.raises(DataError, match=r"Received: 1\.2376487217892561e\+18"):
+        read_table(tmp_path / "t.csv", "objid")
+    assert clean_ids(pd.Series(["1.5", "J1200"]), "x").tolist() == ["1.5", "J1200"]
