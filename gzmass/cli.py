@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gzmass._version import __version__
-from gzmass.errors import GzmassError
+from gzmass.errors import ConfigError, GzmassError
 
 __all__ = ["app", "main"]
 
@@ -21,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_INCOMPLETE = 3  # exit code when some units of a long list failed and are listed
 _INTERRUPTED = 130  # exit code of a process that was interrupted, by convention of the shell
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file; configs/ has examples.")]
@@ -60,11 +61,16 @@ def prepare(config: ConfigFile, overrides: Overrides = None):
     with console.bar("prepare", "galaxies") as progress:
         summary = prepare_dataset(settings, progress=progress)
     console.summary(summary.counts)
+    for match in summary.matches:
+        apart = match["median_separation_arcsec"]
+        found = f"{match['table']}: {match['n_matched']} of {match['n_left']} galaxies found"
+        console.say(found if apart is None else f"{found}, {apart:.2f} arcsec away in the median")
     if summary.set_aside:
         console.summary({"set aside": summary.set_aside})
         console.say(f"which and why: {settings.out / 'quarantine.csv'}")
     for note in summary.notes:
         console.say(note)
+    console.say(f"before and after, labels, matches: {settings.out / 'preparation.html'}")
     console.made(settings.out)
 
 
@@ -96,6 +102,57 @@ def simulate(
         )
     console.summary(summary)
     console.made(out)
+
+
+@app.command()
+def download(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="What to download; --list shows the names.")
+    ] = None,
+    out: Annotated[Path | None, typer.Argument(metavar="OUT", help="Folder for it.")] = None,
+    listing: Annotated[bool, typer.Option("--list", help="Show names, sizes and licences, and stop.")] = False,
+    catalog: Annotated[Path | None, typer.Option(help="Cutouts: table of the galaxies.")] = None,
+    id_column: Annotated[str, typer.Option("--id", help="Its column of ids.")] = "id",
+    ra_column: Annotated[str, typer.Option("--ra", help="Its column of right ascensions [deg].")] = "ra",
+    dec_column: Annotated[str, typer.Option("--dec", help="Its column of declinations [deg].")] = "dec",
+    size_arcsec: Annotated[float | None, typer.Option(help="Side of every cutout [arcsec].")] = None,
+    radius_column: Annotated[str | None, typer.Option(help="Or a column of radii [arcsec].")] = None,
+    radii: Annotated[float, typer.Option(help="Side of a cutout in these radii.")] = 4.0,
+    npix: Annotated[int | None, typer.Option(help="Pixels along a side.")] = None,
+    pixel_scale: Annotated[float | None, typer.Option(help="Or the size of a pixel [arcsec].")] = None,
+    band: Annotated[str | None, typer.Option(help="Band of sdss_cutouts and legacy_cutouts.")] = None,
+    survey: Annotated[str | None, typer.Option(help="Layer of legacy_cutouts, HiPS of hips_cutouts.")] = None,
+    workers: Annotated[int, typer.Option(help="Cutouts under way at the same time.")] = 4,
+):
+    """Download public catalogues, images and cutouts; exit code 3 if some cutouts could not be had."""
+    from gzmass import console
+    from gzmass.download import download_cutouts, download_file, list_sources
+
+    if listing:
+        for source in list_sources():
+            console.say("{name}: {what}\n    {size}; {licence}".format(**source))
+        return
+    if name is None or out is None:
+        raise ConfigError("gzmass download needs a NAME and a folder OUT; gzmass download --list shows the names.")
+    console.say(f"Downloading {name} to {out}")
+    if catalog is None:
+        with console.bar("download", "MB") as progress:
+            megabytes = lambda done, total: progress(done // 10**6, total and total // 10**6)  # noqa: E731
+            made = download_file(name, out, progress=megabytes)
+        console.made(made)
+        return
+    with console.bar("download", "cutouts") as progress:
+        summary = download_cutouts(
+            name, out, catalog, band=band, survey=survey, workers=workers, progress=progress,
+            id_column=id_column, ra_column=ra_column, dec_column=dec_column, size_arcsec=size_arcsec,
+            radius_column=radius_column, radii=radii, npix=npix, pixel_scale=pixel_scale,
+        )  # fmt: skip
+    console.summary({"cutouts": summary.there, "fetched now": summary.fetched, "failed": summary.failed})
+    if summary.failed:
+        console.say(f"which and why: {out / 'failed.csv'}; the same command tries them again")
+    console.made(out)
+    if summary.failed:
+        raise typer.Exit(_INCOMPLETE)
 
 
 @app.command("pretrain-gz2")
@@ -232,7 +289,8 @@ def main(arguments=None):
     Returns
     -------
     int
-        0; 2 for a mistake of the user's, which is said in one sentence; 130 after an interruption.
+        0; 2 for a mistake of the user's, which is said in one sentence; 3 if some units of a long list failed and are
+        listed; 130 after an interruption.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow tells of its build at every start
     arguments = sys.argv[1:] if arguments is None else arguments

@@ -361,7 +361,7 @@ def test_show_a_dataset_and_runs(data, pretrained, finetuned, gzmass):
         (["images.patern=x"], ["no key 'images.patern'", "did you mean 'pattern'?"]),
         (["images.folder=fits"], ["no image that matches", "{id}.png"]),
         (["images.folder=broken"], ["None of the 2 images can be used", "1.png", "can not be read"]),
-        (["crop=30"], ["None of the 40 images can be used", "30 pixels does not fit"]),
+        (["cutout.pixels=30"], ["None of the 40 images can be used", "smaller than the cutout"]),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
 )

@@ -1,0 +1,155 @@
+"""What is known of the cutouts of a folder: a line is added as each comes, and a table is written at the end."""
+
+import json
+from datetime import UTC, datetime
+
+import pandas as pd
+import yaml
+
+from gzmass.engine import write_atomically
+from gzmass.errors import ConfigError
+
+__all__ = ["CutoutRecord"]
+
+
+class CutoutRecord:
+    """The cutouts of a folder: what each was asked as, whether it is there, and what could not be had.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The folder: new, empty, or begun with the same settings.
+    ending : str
+        Of the files.
+    settings : dict
+        What kind of cutouts they are; plain data.
+
+    Raises
+    ------
+    ConfigError
+        The folder holds something else.
+    """
+
+    def __init__(self, path, ending, settings):
+        self.path, self.ending = path, ending
+        self.fresh, self.failed = {}, {}
+        self._journal = path / "cutouts.jsonl"
+        self._check(settings)
+        self._rows = self._read()
+
+    def _check(self, settings):
+        file = self.path / "cutouts.yaml"
+        if file.is_file():
+            there = yaml.safe_load(file.read_text(encoding="utf-8"))
+            different = sorted(k for k in {*there, *settings} if there.get(k) != settings.get(k))
+            if different:
+                key = different[0]
+                raise ConfigError(
+                    f"The folder {str(self.path)!r} holds cutouts with {key}={there.get(key)!r}, not "
+                    f"{settings.get(key)!r}: choose another folder."
+                )
+            return
+        if self.path.is_dir() and any(self.path.iterdir()):
+            raise ConfigError(f"The folder {str(self.path)!r} holds something else: choose another one.")
+        with write_atomically(file) as partial:
+            partial.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+
+    def _read(self):
+        rows = {}
+        table = self.path / "cutouts.parquet"
+        if table.is_file():
+            rows = {row["id"]: row for row in pd.read_parquet(table).to_dict("records")}
+        if self._journal.is_file():
+            for line in self._journal.read_text(encoding="utf-8").splitlines():
+                try:
+                    row = json.loads(line)
+                except ValueError:
+                    continue  # a line cut short when the process was killed
+                rows[row["id"]] = row
+        return rows
+
+    def file(self, galaxy):
+        """Name the cutout of a galaxy.
+
+        Parameters
+        ----------
+        galaxy : int or str
+            Its id.
+
+        Returns
+        -------
+        pathlib.Path
+            The file, whether it is there or not.
+        """
+        return self.path / f"{galaxy}{self.ending}"
+
+    def has(self, galaxy, request):
+        """Tell whether the cutout of a galaxy is there, and is what is asked for.
+
+        Parameters
+        ----------
+        galaxy : int or str
+            Its id.
+        request : str
+            What is asked for.
+
+        Returns
+        -------
+        bool
+            False if it has to be fetched.
+        """
+        row = self._rows.get(galaxy)
+        if row is None or row["request"] != request:
+            return False
+        file = self.file(galaxy)
+        return file.is_file() and file.stat().st_size == row["size"]
+
+    def add(self, target, request, result):
+        """Note a cutout that has come.
+
+        Parameters
+        ----------
+        target : Target
+            The galaxy.
+        request : str
+            What was asked for.
+        result : dict
+            What else is known of the file.
+        """
+        row = {
+            "id": target.id,
+            "ra": target.ra,
+            "dec": target.dec,
+            "side_arcsec": target.side_arcsec,
+            "npix": target.npix,
+            "pixel_scale_arcsec": target.pixel_scale,
+            "request": request,
+            "size": self.file(target.id).stat().st_size,
+            "downloaded": datetime.now(UTC).isoformat(timespec="seconds"),
+            **result,
+        }
+        with self._journal.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        self._rows[target.id] = self.fresh[target.id] = row
+
+    def fail(self, galaxy, reason):
+        """Note a galaxy of which no cutout could be had.
+
+        Parameters
+        ----------
+        galaxy : int or str
+            Its id.
+        reason : str
+            Why.
+        """
+        self.failed[galaxy] = reason
+
+    def write(self):
+        """Write ``cutouts.parquet`` and ``failed.csv``."""
+        if self._rows:
+            with write_atomically(self.path / "cutouts.parquet") as partial:
+                pd.DataFrame(list(self._rows.values())).to_parquet(partial, index=False)
+        self._journal.unlink(missing_ok=True)
+        with write_atomically(self.path / "failed.csv") as partial:
+            failed = pd.DataFrame(list(self.failed.items()), columns=["id", "reason"])
+            failed.to_csv(partial, index=False)
