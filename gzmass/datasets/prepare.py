@@ -1,30 +1,34 @@
 """Preparing a dataset directory out of images and catalogues; it goes on where it was interrupted."""
 
 import json
-import os
 import shutil
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial as bind
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from gzmass.catalogs import clean_ids, named_columns, read_kaggle, read_mass_to_light, read_table, read_votes
+from gzmass.catalogs import read_table
 from gzmass.datasets.layout import image_name, read_info
-from gzmass.datasets.prepare_config import PrepareConfig
+from gzmass.datasets.prepare_config import PrepareConfig, plain_columns
+from gzmass.datasets.prepare_images import FLUXES, MEASURED, Galaxy, prepare_image
+from gzmass.datasets.prepare_photometry import add_photometry, check_photometry
+from gzmass.datasets.prepare_sample import find_sample
+from gzmass.datasets.prepare_tables import read_catalogs
 from gzmass.datasets.split import split_by_id
 from gzmass.datasets.write import begin_dataset, encode_png, write_dataset
-from gzmass.engine import fingerprint, write_atomically
-from gzmass.errors import ConfigError, DataError
-from gzmass.images import SKY_GREY, crop_centre, log_stretch, read_image, resample
+from gzmass.engine import fingerprint, map_pieces, write_atomically
+from gzmass.errors import DataError
+from gzmass.images.frames import index_frames
+from gzmass.images.stretch import SKY_GREY
 from gzmass.tree import load_tree
 
 __all__ = ["PrepareConfig", "Summary", "prepare"]
 
-_CHUNK = 256  # images in one piece of work for a process
+_PIECE = 64  # images in one piece of work for a process
+
+_TEXT = ("reason", "centre_status")
 
 
 @dataclass(frozen=True)
@@ -40,21 +44,25 @@ class Summary:
     set_aside : dict of str to int
         How many images and rows of tables are listed in ``quarantine.csv``, by where they come from.
     notes : list of str
-        What the user should know: questions that are absent, catalogue rows without an image, no labels at all.
+        What the user should know: questions that are absent, galaxies without an image, no labels at all.
+    matches : list of dict
+        For each table how its rows found their galaxies, as in ``dataset.yaml``.
     """
 
     path: Path
     counts: dict
     set_aside: dict
     notes: list
+    matches: list
 
 
 def prepare(config, progress=None):
     """Make a dataset directory out of images and catalogues.
 
-    A galaxy is an image; votes and mass-to-light ratios are joined to it by id, and it may have both, one or none. What
-    can not be used is listed in ``quarantine.csv`` (id, file, reason), the rest goes on. Interrupted and called again,
-    it keeps the images that are finished and gives the same bytes.
+    A galaxy is an image; votes and mass-to-light ratios are joined to it by id or position, and it may have both, one
+    or none. What can not be used is listed in ``quarantine.csv`` (id, file, reason), the rest goes on. Interrupted and
+    called again, it keeps the images that are finished and gives the same bytes. The page ``preparation.html`` shows
+    what was done.
 
     Parameters
     ----------
@@ -66,129 +74,68 @@ def prepare(config, progress=None):
     Returns
     -------
     Summary
-        Path, counts, what was set aside and notes.
+        Path, counts, what was set aside, notes and matches.
 
     Raises
     ------
     ConfigError
         The directory holds something else or a dataset of another configuration, or a key has a bad value.
     DataError
-        A table can not be used, there is no image, or no image at all can be used.
+        A table can not be used, tables contradict each other, there is no image, or no image at all can be used.
     """
-    files = _image_files(config)
-    tables, set_aside, notes = _read_tables(config)
-    table, joined = _join(pd.DataFrame({"id": list(files)}), tables)
-    notes += joined
+    sample, set_aside, notes = find_sample(config)
+    catalogs = read_catalogs(config, sample)
+    set_aside |= catalogs.set_aside
+    check_photometry(config, catalogs.table, catalogs.convention)
+    table = catalogs.table
     table["split"] = _splits(config, table["id"])
     tree = None if config.votes is None else load_tree(config.votes.tree)
+    frames = None
+    if config.images.frames is not None:
+        part = config.images
+        frames = index_frames(_frame_files(part.frames), part.hdu, part.plane, part.mask)
+        set_aside["frames"] = pd.DataFrame(
+            [(None, str(path), reason) for path, reason in frames.set_aside], columns=["id", "file", "reason"]
+        )
     recipe = _recipe(config)
     existed = Path(config.out).exists()
     out = begin_dataset(config.out, recipe, tree)
-    images = _make_images(config, files, out, progress)
+    images = _make_images(config, table, frames, out, progress)
     bad = images["reason"].notna()
     if bad.all():
-        first = images.iloc[0]
         if not (out / "dataset.yaml").is_file():
-            # nothing but the recipe, which is as likely to be wrong as the images
-            for made in out.iterdir():
-                shutil.rmtree(made) if made.is_dir() else made.unlink()
-            if not existed:
-                out.rmdir()
-        raise DataError(f"None of the {len(images)} images can be used; the first one: {first['reason']}")
-    set_aside["images"] = images.loc[bad, ["id", "file", "reason"]]
-    images["id"] = images["id"].astype(table["id"].dtype)
-    good = table.merge(images.loc[~bad, ["id", "stretch_scale", "side"]], on="id", validate="one_to_one")
-    if config.pixel_scale_arcsec is not None or "pixel_scale_arcsec" in good:
-        native = good.get("pixel_scale_arcsec", pd.Series(np.nan, index=good.index))
-        if config.pixel_scale_arcsec is not None:
-            native = native.fillna(config.pixel_scale_arcsec)
-        good["pixel_scale_arcsec"] = native * good["side"] / config.npix  # of the pixels that a network sees
+            _take_back(out, existed)
+        first = images["reason"].iloc[0]
+        raise DataError(f"None of the {len(images)} images can be used; the first one: {first}")
+    files = table["file"].where(table["file"].notna(), config.images.frames)
+    set_aside["images"] = pd.DataFrame({"id": table["id"], "file": files, "reason": images["reason"]})[bad]
+    sources = table.set_index("id")[
+        [c for c in ("file", "ra", "dec", "radius_arcsec", "pixel_scale_arcsec") if c in table]
+    ]
+    table = pd.concat([table.drop(columns="file"), images], axis=1)[~bad].reset_index(drop=True)
+    table["pixel_scale_arcsec"] = table.pop("native_scale_arcsec") * table["side"] / config.npix
+    table, convention, more = add_photometry(config, table, catalogs.convention)
+    table = table.drop(columns=["reason", "side", *_not_asked(config)])
     _write_quarantine(out, set_aside)
-    write_dataset(out, good.drop(columns="side"), (), _info(config), tree, recipe)
+    write_dataset(out, table, (), _info(config, catalogs, convention), tree, recipe)
     counts = read_info(out)["counts"]
+    notes = [*notes, *catalogs.notes, *more]
     if not counts["all"]["votes"] and not counts["all"]["log_ml"]:
         notes.append("no galaxy has a label: the dataset serves prediction only")
-    return Summary(out, counts, {name: len(part) for name, part in set_aside.items() if len(part)}, notes)
+    listed = {name: len(part) for name, part in set_aside.items() if len(part)}
+    summary = Summary(out, counts, listed, notes, catalogs.matches)
+    from gzmass.datasets.preparation_page import write_page  # noqa: PLC0415  matplotlib takes a second
+
+    write_page(config, summary, lambda ids: _galaxies(config, sources.loc[ids].reset_index()), frames)
+    return summary
 
 
-def _image_files(config):
-    """Image file of each galaxy, in the order of the ids."""
-    source = config.images
-    before, after = source.pattern.split("{id}")
-    if source.folder is None:
-        paths = list(source.files)
-    elif not source.folder.is_dir():
-        raise DataError(f"The folder of images {str(source.folder)!r} does not exist.")
-    else:
-        paths = [Path(entry.path) for entry in os.scandir(source.folder) if not entry.name.startswith(".")]
-    matching = [p for p in paths if p.name.startswith(before) and p.name.endswith(after)]
-    matching = [p for p in matching if len(p.name) > len(before) + len(after)]
-    if source.folder is None and len(matching) < len(paths):
-        wrong = min(set(paths) - set(matching))
-        raise DataError(f"The image {str(wrong)!r} does not match the pattern {source.pattern!r}.")
-    if not matching:
-        raise DataError(f"The folder {str(source.folder)!r} has no image that matches the pattern {source.pattern!r}.")
-    names = pd.Series([p.name[len(before) : len(p.name) - len(after)] for p in matching])
-    ids = clean_ids(names, f"the file names {source.pattern!r}")
-    repeated = ids.duplicated()
-    if repeated.any():
-        raise DataError(f"The id {ids[repeated].tolist()[0]!r} belongs to two images; ids must be unique.")
-    files = sorted(zip(ids.tolist(), matching, strict=True))
-    return dict(files[: config.limit])
-
-
-def _read_tables(config):
-    """Read the catalogues: tables by name, rows set aside by name, notes."""
-    tables, set_aside, notes = {}, {}, []
-    if (votes := config.votes) is not None:
-        if votes.format == "kaggle":
-            result = read_kaggle(votes.file, votes.tree, votes.n_votes, votes.q6_sums_to_one, votes.id)
-        else:
-            result = read_votes(votes.file, votes.tree, votes.columns, votes.id)
-        tables["votes"], set_aside["votes"], found = result
-        notes += [f"votes: {note}" for note in found]
-    if (ml := config.mass_to_light) is not None:
-        _check_columns("mass_to_light", ml.columns)
-        result = read_mass_to_light(ml.file, ml.id, _plain(ml.columns), ml.where)
-        tables["mass_to_light"], set_aside["mass_to_light"], unused = result
-        if unused:
-            notes.append(f"mass_to_light: {unused} rows left out because {ml.where} is false")
-    if (other := config.metadata) is not None:
-        _check_columns("metadata", other.columns)
-        columns = _plain(other.columns)
-        theirs = [c if isinstance(c, str) else c["column"] for c in columns.values()]
-        table, set_aside["metadata"] = read_table(other.file, other.id, theirs)
-        tables["metadata"] = named_columns(table, columns, str(other.file))
-    for name, part in set_aside.items():
-        part["file"] = str(getattr(config, name).file)
-    return tables, set_aside, notes
-
-
-def _check_columns(key, columns):
-    for column in columns:
-        if column in {"id", "split", "stretch_scale"} or column.endswith("_votes"):
-            raise ConfigError(f"The key {key}.columns can not hold {column!r}: gzmass makes that column itself.")
-        if key == "metadata" and column in {"log_ml_g", "log_ml_g_err"}:
-            raise ConfigError(f"The key metadata.columns can not hold {column!r}: the key mass_to_light.columns does.")
-
-
-def _join(table, tables):
-    """Join the catalogues to the galaxies that have an image; say how many have none."""
-    notes = []
-    for name, other in tables.items():
-        if other["id"].dtype != table["id"].dtype:
-            table, other = (part.assign(id=part["id"].astype(str)) for part in (table, other))  # noqa: PLW2901
-        twice = set(table.columns) & set(other.columns) - {"id"}
-        if twice:
-            raise ConfigError(f"The column {min(twice)!r} is given twice; the key {name} gives it again.")
-        without = int((~other["id"].isin(table["id"])).sum())
-        if without == len(other):
-            example = f": {other['id'].tolist()[0]!r} against {table['id'].tolist()[0]!r}" if len(other) else ""
-            raise DataError(f"None of the {len(other)} ids of the table of {name} is that of an image{example}.")
-        if without:
-            notes.append(f"{name}: {without} of {len(other)} galaxies have no image")
-        table = table.merge(other, on="id", how="left", validate="one_to_one")
-    return table, notes
+def _frame_files(pattern):
+    root = Path(Path(pattern).anchor or ".")
+    paths = sorted(root.glob(str(Path(pattern).relative_to(Path(pattern).anchor))))
+    if not paths:
+        raise DataError(f"No file matches images.frames, {pattern!r}.")
+    return paths
 
 
 def _splits(config, ids):
@@ -205,59 +152,85 @@ def _splits(config, ids):
     return found
 
 
-def _make_images(config, files, out, progress):
-    """Make the PNG of every galaxy; one row each of id, file, reason (None if good), stretch_scale and side."""
-    items = list(files.items())
-    chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
-    make = bind(_make_chunk, config, out)
-    done, parts = 0, []
-    pool = None if config.workers == 1 else ProcessPoolExecutor(config.workers, mp_context=get_context("spawn"))
-    try:
-        for part in map(make, chunks) if pool is None else pool.map(make, chunks):
-            parts.extend(part)
-            done += len(part)
-            if progress is not None:
-                progress(done, len(items))
-    finally:
-        if pool is not None:
-            pool.shutdown(cancel_futures=True)
-    images = pd.DataFrame(parts, columns=["id", "file", "reason", "stretch_scale", "side"])
-    return images.astype({"reason": object, "stretch_scale": float, "side": float})
+def _make_images(config, table, frames, out, progress):
+    """Make the PNG of every galaxy; one row each, in the order of the table: reason (None if good) and `MEASURED`."""
+    order = np.arange(len(table))
+    state = None
+    if frames is not None:
+        # what lies in one frame is cut out of it in one go
+        order = np.lexsort((table["ra"], np.floor(table["dec"] / 0.2)))
+        state = [(str(path), *_state(path)) for path in frames.paths]
+    make = bind(_make_piece, config, out, frames, state)
+    pieces = (_galaxies(config, table.iloc[order[k : k + _PIECE]]) for k in range(0, len(table), _PIECE))
+    parts, done = [], 0
+    for rows in map_pieces(make, pieces, config.workers):
+        # columns take a tenth of the memory of the rows
+        part = pd.DataFrame(rows, columns=["reason", *MEASURED])
+        parts.append(part.astype({name: object if name in _TEXT else float for name in part}))
+        done += len(rows)
+        if progress is not None:
+            progress(done, len(table))
+    images = pd.concat(parts, ignore_index=True)
+    images.index = order
+    measured = config.photometry is not None and config.photometry.measures_images
+    return images.sort_index().drop(columns=[] if measured else [*FLUXES])
 
 
-def _make_chunk(config, out, items):
+def _galaxies(config, table):
+    """Make one piece of work: the galaxies of some rows."""
+    empty = pd.Series(np.nan, index=table.index)
+    numbers = {name: table.get(name, empty) for name in ("ra", "dec", "radius_arcsec", "pixel_scale_arcsec")}
+    if config.pixel_scale_arcsec is not None:
+        numbers["pixel_scale_arcsec"] = numbers["pixel_scale_arcsec"].fillna(config.pixel_scale_arcsec)
+    pattern = None if config.photometry is None else config.photometry.colour_pattern
+    ids, files = table["id"].tolist(), table["file"].tolist()
+    colour_files = [None] * len(ids)
+    if pattern is not None:
+        before, after = config.images.pattern.split("{id}")
+        names = [Path(file).name[len(before) : -len(after) or None] for file in files]
+        colour_files = [str(config.images.folder / pattern.replace("{id}", name)) for name in names]
+    rows = zip(ids, files, colour_files, *(column.astype(float).tolist() for column in numbers.values()), strict=True)
+    return [Galaxy(*row) for row in rows]
+
+
+def _make_piece(config, out, frames, frames_state, galaxies):
     """Make some PNGs and then the record that says so; with that record and unchanged files nothing is left to do."""
-    state = [(i, str(file), *_state(file)) for i, file in items]
-    record = out / "work" / f"{fingerprint([_recipe(config), state])}.json"
+    state = [(*galaxy, *_state(galaxy.file), *_state(galaxy.colour_file)) for galaxy in galaxies]
+    record = out / "work" / f"{fingerprint([_recipe(config), frames_state, state])}.json"
     if record.is_file():
         return json.loads(record.read_text(encoding="utf-8"))
-    rows = [_make_image(config, out, *item) for item in items]
+    rows = [_make_image(config, out, frames, galaxy) for galaxy in galaxies]
     with write_atomically(record) as partial:
         partial.write_text(json.dumps(rows), encoding="utf-8")
     return rows
 
 
-def _make_image(config, out, galaxy_id, file):
-    target = out / "images" / image_name(galaxy_id)
+def _make_image(config, out, frames, galaxy):
+    target = out / "images" / image_name(galaxy.id)
     try:
-        image = crop_centre(read_image(file, config.images.channel, config.images.hdu), config.crop)
-        side = len(image)
-        scale = None if config.stretch.scale == "auto" else config.stretch.scale
-        pixels, scale = log_stretch(resample(image, config.npix), scale)
+        made = prepare_image(config, galaxy, frames)
     except DataError as error:
         target.unlink(missing_ok=True)
-        return galaxy_id, str(file), str(error), None, None
+        return str(error), *[None] * len(MEASURED)
     with write_atomically(target) as partial:
-        partial.write_bytes(encode_png(pixels))
-    return galaxy_id, str(file), None, scale, side
+        partial.write_bytes(encode_png(made.pixels))
+    return None, *made.measured.values()
 
 
 def _state(file):
     try:
-        stat = file.stat()
-    except OSError:
+        stat = Path(file).stat()
+    except (OSError, TypeError):
         return None, None
     return stat.st_size, stat.st_mtime_ns
+
+
+def _take_back(out, existed):
+    """Remove a dataset that holds nothing but its recipe, which is as likely to be wrong as the images."""
+    for made in out.iterdir():
+        shutil.rmtree(made) if made.is_dir() else made.unlink()
+    if not existed:
+        out.rmdir()
 
 
 def _recipe(config):
@@ -265,39 +238,54 @@ def _recipe(config):
     return config.model_dump(mode="json", exclude={"out", "workers"})
 
 
-def _info(config):
+def _not_asked(config):
+    """Columns that say nothing because the step they belong to was not asked for."""
+    columns = []
+    if config.cutout.centre == "keep":
+        columns += ["centre_status", "centre_offset_arcsec"]
+    if config.cutout.neighbours == "none":
+        columns.append("filled_fraction")
+    if config.images.frames is None and config.images.mask is None:
+        columns.append("missing_fraction")
+    return columns
+
+
+def _info(config, catalogs, convention):
     """Describe images, labels and columns for dataset.yaml."""
-    ml = config.mass_to_light
+    first = config.mass_to_light[0] if config.mass_to_light else None
     info = {
         "npix": config.npix,
         "band": config.band,
         "stretch": {**config.stretch.model_dump(), "sky_grey": SKY_GREY},
-        "crop": config.crop,
+        "cutout": config.cutout.model_dump(exclude_none=True),
         "image_pixel_scale_arcsec": config.pixel_scale_arcsec,
-        "label_kind": None if ml is None else ml.kind,
-        "label_source": None if ml is None else ml.source,
-        "imf": None if ml is None else ml.imf,
-        "solar_magnitude": None if ml is None else ml.solar_magnitude,
-        "cosmology": None if ml is None else ml.cosmology,
+        "label_kind": None if first is None else first.kind,
+        "label_source": convention.source,
+        "imf": convention.imf,
+        "solar_magnitude": convention.solar_magnitude,
+        "cosmology": catalogs.cosmology,
+        "convention": asdict(replace(convention, source=None)) if config.mass_to_light or config.photometry else None,
+        "matches": catalogs.matches,
         "split": config.split.model_dump(mode="json"),
         "columns": {},
     }
-    for part in (ml, config.metadata):
-        for ours, theirs in {} if part is None else _plain(part.columns).items():
+    for part in (config.galaxies, *config.metadata, *config.mass_to_light, config.photometry):
+        for ours, theirs in {} if part is None else plain_columns(part.columns).items():
             column = {"column": theirs} if isinstance(theirs, str) else theirs
             info["columns"][ours] = {"file": str(part.file), **column}
     if config.votes is not None:
         votes = config.votes.model_dump(mode="json")
-        info["columns"]["<stem>_votes"] = {key: votes[key] for key in ("file", "format", "n_votes", "q6_sums_to_one")}
+        keys = {
+            "kaggle": ("n_votes", "q6_sums_to_one"),
+            "galaxy_zoo_2": ("statistic",),
+            "columns": ("columns",),
+        }[config.votes.format]
+        info["columns"]["<stem>_votes"] = {key: votes[key] for key in ("file", "format", *keys)}
     return info
 
 
-def _plain(columns):
-    return {k: v if isinstance(v, str) else v.model_dump(exclude_none=True) for k, v in columns.items()}
-
-
 def _write_quarantine(out, set_aside):
-    parts = [part[["id", "file", "reason"]] for part in set_aside.values() if len(part)]
+    parts = [part[["id", "file", "reason"]].astype(object) for part in set_aside.values() if len(part)]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["id", "file", "reason"])
     with write_atomically(out / "quarantine.csv") as partial:
         table.to_csv(partial, index=False)

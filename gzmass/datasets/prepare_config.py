@@ -1,18 +1,24 @@
 """The configuration of `prepare`: where images and catalogues are, and what becomes of them."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
-__all__ = ["PrepareConfig"]
+from gzmass.config import StrictModel
+
+__all__ = ["BRIGHTNESSES", "PrepareConfig", "plain_columns"]
+
+#: Columns of the section photometry.
+BRIGHTNESSES = tuple(
+    f"{prefix}{name}"
+    for prefix in ("", "colour_")
+    for name in ("flux", "flux_err", "magnitude", "magnitude_err", "extinction")
+)
+_SIDES = ("radii", "arcsec", "pixels", "fraction")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Column(_Strict):
+class _Column(StrictModel):
     """A column of a table whose unit or scale is not that of the dataset."""
 
     column: str
@@ -26,101 +32,227 @@ class _Column(_Strict):
         return self
 
 
-class _Images(_Strict):
-    """Image files: a folder, or a list of files."""
+class _Images(StrictModel):
+    """Where the images are: one of a folder, a list, a table with a column of files, and survey frames."""
 
     folder: Path | None = None
     files: list[Path] | None = None
-    pattern: str = Field(default="{id}.fits", description="file name, {id} standing for the id")
+    pattern: str = "{id}.fits"
+    table: Path | None = None
+    id: str = "id"
+    file: str = "file"
+    frames: str | None = None
     channel: Literal["red", "green", "blue", 0, 1, 2] | None = None
     hdu: int | str | None = None
+    plane: int | str | None = None
+    mask: int | str | None = None
 
     @model_validator(mode="after")
     def _one_source(self):
-        if (self.folder is None) == (self.files is None):
-            raise ValueError("give either a folder or a list of files")
+        given = [name for name in ("folder", "files", "table", "frames") if getattr(self, name) is not None]
+        if len(given) != 1:
+            received = f"; received {' and '.join(given)}" if given else ""
+            raise ValueError(f"give one of folder, files, table, frames{received}")
         if self.pattern.count("{id}") != 1:
             raise ValueError(f"the pattern must hold {{id}} once; received {self.pattern!r}")
         return self
 
 
-class _Stretch(_Strict):
+class _Cutout(StrictModel):
+    """The square around the galaxy that is used, and what happens to what else is in it."""
+
+    radii: PositiveFloat | None = None
+    arcsec: PositiveFloat | None = None
+    pixels: PositiveInt | None = None
+    fraction: float | None = Field(None, gt=0, le=1)
+    centre: Literal["correct", "flag", "keep"] = "correct"
+    neighbours: Literal["symmetric", "sky", "none"] = "symmetric"
+
+    @model_validator(mode="after")
+    def _one_side(self):
+        given = [name for name in _SIDES if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give one of {', '.join(_SIDES)}; received {' and '.join(given)}")
+        return self
+
+
+class _Stretch(StrictModel):
     """The stretch to 8 bits."""
 
-    kind: Literal["log"] = "log"
+    kind: Literal["log", "asinh"] = "log"
     scale: Literal["auto"] | PositiveFloat = "auto"
+    peak: PositiveFloat | None = None
 
 
-class _Votes(_Strict):
+class _Through(StrictModel):
+    """A table that says which id of a catalogue belongs to which id of the galaxies."""
+
+    file: Path
+    galaxy: str
+    catalogue: str
+
+
+class _Match(StrictModel):
+    """How the rows of a table find their galaxies."""
+
+    by: Literal["id", "sky"] = "id"
+    radius_arcsec: PositiveFloat = 1.0
+    mode: Literal["best", "mutual"] = "mutual"
+    through: _Through | None = None
+
+    @model_validator(mode="after")
+    def _through_ids(self):
+        if self.by == "sky" and self.through is not None:
+            raise ValueError("a table to go through belongs to a match by id, not by sky")
+        return self
+
+
+class _Galaxies(StrictModel):
+    """The list of galaxies that the dataset is to hold."""
+
+    file: Path
+    id: str = "id"
+    columns: dict[str, str | _Column] = Field(default_factory=lambda: {"ra": "ra", "dec": "dec"})
+
+
+class _Votes(StrictModel):
     """A table of votes."""
 
     file: Path
-    format: Literal["kaggle", "columns"] = "columns"
-    id: str = "id"
+    format: Literal["columns", "kaggle", "galaxy_zoo_2"] = "columns"
+    id: str | None = None
     tree: str = "gz2"
+    columns: str | dict[str, str] = "{stem}_votes"
+    statistic: Literal["count", "weight", "fraction", "weighted_fraction", "debiased"] = "weight"
     n_votes: PositiveFloat = 44.0
     q6_sums_to_one: bool = True
-    columns: str | dict[str, str] = "{stem}_votes"
+    match: _Match = Field(default_factory=_Match)
 
 
-class _MassToLight(_Strict):
-    """A table of mass-to-light ratios, and what they mean."""
+class _Metadata(StrictModel):
+    """A table of other columns."""
 
     file: Path
     id: str = "id"
     columns: dict[str, str | _Column]
+    match: _Match = Field(default_factory=_Match)
+
+
+class _MassToLight(StrictModel):
+    """A table of masses or mass-to-light ratios, and what they mean."""
+
+    file: Path | list[Path]
+    format: str = "columns"
+    id: str | None = None
+    columns: dict[str, str | _Column] = Field(default_factory=dict)
     where: str | None = None
     kind: Literal["measured", "proxy", "simulated"] = "measured"
     imf: str | None = None
     solar_magnitude: float | None = None
     cosmology: str | None = None
     source: str | None = None
+    match: _Match = Field(default_factory=_Match)
+
+    @model_validator(mode="after")
+    def _columns_belong_to_their_format(self):
+        if self.format == "columns" and not self.columns:
+            raise ValueError("columns are missing: the format 'columns' needs them")
+        if self.format == "columns" and isinstance(self.file, list):
+            raise ValueError("file is one file for the format 'columns'")
+        if self.format != "columns" and (self.columns or self.where):
+            raise ValueError(f"columns and where belong to the format 'columns', not to {self.format!r}")
+        return self
 
 
-class _Metadata(_Strict):
-    """A table of other columns."""
+class _Photometry(StrictModel):
+    """Brightnesses, of a table or measured in the images, from which luminosities and ratios are computed."""
 
-    file: Path
+    band: str = "g"
+    colour_band: str | None = None
+    file: Path | None = None
     id: str = "id"
-    columns: dict[str, str | _Column]
+    columns: dict[Literal[BRIGHTNESSES], str | _Column] = Field(default_factory=dict)
+    match: _Match = Field(default_factory=_Match)
+    colour_pattern: str | None = None
+    zero_point: float | None = None
+    k_correction: Literal["chilingarian", "none"] = "chilingarian"
+    hubble: PositiveFloat = 70.0
+    omega_m: float = Field(0.3, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if (self.file is None) != (not self.columns):
+            raise ValueError("file and columns go together: the columns are those of the file")
+        for prefix in ("", "colour_"):
+            if {f"{prefix}flux", f"{prefix}magnitude"} <= set(self.columns):
+                raise ValueError(f"columns gives {prefix}flux and {prefix}magnitude; give one of them")
+        if self.colour_pattern is not None and self.colour_pattern.count("{id}") != 1:
+            raise ValueError(f"colour_pattern must hold {{id}} once; received {self.colour_pattern!r}")
+        in_images, in_table = (
+            self.colour_pattern is not None,
+            bool({"colour_flux", "colour_magnitude"} & set(self.columns)),
+        )
+        if (self.colour_band is not None) != (in_images or in_table) or (in_images and in_table):
+            raise ValueError("colour_band goes with either colour_pattern or a column colour_flux or colour_magnitude")
+        if in_images and not self.measures_images:
+            raise ValueError("colour_pattern goes with fluxes of the images, not with a column flux or magnitude")
+        if self.k_correction != "none" and self.colour_band is None:
+            raise ValueError(
+                f"k_correction {self.k_correction!r} needs a colour: give colour_band, or k_correction none"
+            )
+        return self
+
+    @property
+    def measures_images(self):
+        """Whether the flux is that of the images themselves."""
+        return not {"flux", "magnitude"} & set(self.columns)
 
 
-class _Split(_Strict):
+class _Split(StrictModel):
     """How galaxies are split: by a hash of the id, or as a table says."""
 
-    fractions: dict[Literal["train", "val", "test"], float] = {"train": 0.7, "val": 0.1, "test": 0.2}
+    fractions: dict[Literal["train", "val", "test"], float] = Field(
+        default_factory=lambda: {"train": 0.7, "val": 0.1, "test": 0.2}
+    )
     salt: str = "gzmass"
     file: Path | None = None
     id: str = "id"
     column: str = "split"
 
 
-class PrepareConfig(_Strict):
-    """What `prepare` makes a dataset of; every key of its YAML file.
+def _as_list(value):
+    return [value] if isinstance(value, dict | StrictModel) else [] if value is None else value
+
+
+class PrepareConfig(StrictModel):
+    """What `prepare` makes a dataset of; every key of its YAML file (docs/configuration.md explains each).
 
     Parameters
     ----------
     out : pathlib.Path
         The dataset directory to make.
     images : dict
-        ``folder`` or ``files``; ``pattern`` of the file names with ``{id}``; ``channel`` of colour images; ``hdu``.
+        One of ``folder``, ``files``, ``table``, ``frames``; how they are named and which part of a file is read.
+    galaxies : dict, optional
+        The list of galaxies, with positions and radii; by default every image is a galaxy.
     npix : int
         Side of the images of the dataset, in pixels.
-    crop : int or float, optional
-        Side of the central square that is used: an int in pixels, a float as a fraction of the shorter side.
+    cutout : dict
+        Side of the square that is used (``radii``, ``arcsec``, ``pixels`` or ``fraction``), ``centre``, ``neighbours``.
     stretch : dict
-        ``kind`` ("log") and ``scale`` ("auto" or a number in the unit of the images).
+        ``kind`` ("log" or "asinh"), ``scale`` ("auto" or a number in the unit of the images) and a fixed ``peak``.
     band : str
         Name of the band.
     pixel_scale_arcsec : float, optional
-        Size of a pixel of the image files, where it is the same for all; in arcsec.
+        Size of a pixel of the image files in arcsec, where it is the same for all and they do not say.
     votes : dict, optional
-        ``file``, ``format`` ("kaggle" or "columns"), ``id``, ``tree``, ``n_votes``, ``q6_sums_to_one``, ``columns``.
-    mass_to_light : dict, optional
-        ``file``, ``id``, ``columns``, ``where``, ``kind`` ("measured", "proxy" or "simulated"), ``imf``,
-        ``solar_magnitude``, ``cosmology``, ``source``.
-    metadata : dict, optional
-        ``file``, ``id``, ``columns``.
+        The table of votes.
+    mass_to_light : list of dict or dict, optional
+        Tables of masses or mass-to-light ratios; where several know a galaxy, the first of them counts.
+    photometry : dict, optional
+        Fluxes, from a table or from the images, for luminosities and for ratios out of masses.
+    metadata : list of dict or dict, optional
+        Tables of other columns.
     split : dict
         ``fractions`` and ``salt``; or ``file``, ``id`` and ``column`` of a split that is given.
     limit : int, optional
@@ -131,20 +263,50 @@ class PrepareConfig(_Strict):
 
     out: Path
     images: _Images
-    npix: int = Field(default=69, ge=8, le=4096)
-    crop: PositiveInt | PositiveFloat | None = None
-    stretch: _Stretch = _Stretch()
+    galaxies: _Galaxies | None = None
+    npix: int = Field(69, ge=8, le=4096)
+    cutout: _Cutout = Field(default_factory=_Cutout)
+    stretch: _Stretch = Field(default_factory=_Stretch)
     band: str = "g"
     pixel_scale_arcsec: PositiveFloat | None = None
     votes: _Votes | None = None
-    mass_to_light: _MassToLight | None = None
-    metadata: _Metadata | None = None
-    split: _Split = _Split()
+    mass_to_light: Annotated[list[_MassToLight], BeforeValidator(_as_list)] = Field(default_factory=list)
+    photometry: _Photometry | None = None
+    metadata: Annotated[list[_Metadata], BeforeValidator(_as_list)] = Field(default_factory=list)
+    split: _Split = Field(default_factory=_Split)
     limit: PositiveInt | None = None
     workers: PositiveInt = 1
 
     @model_validator(mode="after")
-    def _crop_is_a_part(self):
-        if isinstance(self.crop, float) and self.crop > 1:
-            raise ValueError(f"crop is an int in pixels or a fraction up to 1.0; received {self.crop!r}")
+    def _consistent(self):
+        if self.images.frames is not None:
+            if self.galaxies is None:
+                raise ValueError("images.frames needs galaxies, which says where they are")
+            if self.cutout.radii is None and self.cutout.arcsec is None:
+                raise ValueError("images.frames needs cutout.radii or cutout.arcsec, which says how much is cut out")
+        by_sky = [match for match in self._matches() if match.by == "sky"]
+        if by_sky and self.galaxies is None:
+            raise ValueError("a match by sky needs galaxies, which says where they are")
+        if self.photometry is not None and self.photometry.colour_pattern is not None and self.images.folder is None:
+            raise ValueError("photometry.colour_pattern needs images.folder, where both bands stand")
         return self
+
+    def _matches(self):
+        tables = [*self.mass_to_light, *self.metadata, self.votes, self.photometry]
+        return [table.match for table in tables if table is not None]
+
+
+def plain_columns(columns):
+    """Make columns plain data.
+
+    Parameters
+    ----------
+    columns : dict
+        Our column to theirs, as configured.
+
+    Returns
+    -------
+    dict
+        Our column to a name or a dict, as `gzmass.catalogs.named_columns` takes it.
+    """
+    return {k: v if isinstance(v, str) else v.model_dump(exclude_none=True) for k, v in columns.items()}

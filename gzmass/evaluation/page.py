@@ -1,15 +1,15 @@
 """The report as one HTML page that needs nothing outside itself."""
 
 from html import escape
-from importlib import resources
-from string import Template
 
 import numpy as np
 import yaml
 
+from gzmass.pages import NONE, cards, number, render_page, table
+from gzmass.pages import figures as show_figures
+
 __all__ = ["render"]
 
-NONE = "\N{EN DASH}"  # a number that is not defined
 LONG = {
     "calibration",
     "domain",
@@ -48,9 +48,7 @@ def render(numbers, figures, galleries, card):
     body.append(_section(numbers, "stellar_mass", lambda mass: _stellar_mass(numbers, mass)))
     body.append(_section(numbers, "votes", lambda votes: _votes(votes, figures)))
     body.append(_made(numbers, card))
-    template = resources.files("gzmass.evaluation").joinpath("report.html").read_text(encoding="utf-8")
-    title = escape(f"{numbers['name']} on {numbers['dataset']}")
-    return Template(template).substitute(title=title, body="\n".join(body))
+    return render_page(f"{numbers['name']} on {numbers['dataset']}", "\n".join(body))
 
 
 def _section(numbers, key, write):
@@ -80,7 +78,6 @@ def _head(numbers, card):
         joint = votes["joint"]
         label = f"RMSE over {joint['n_answers']} answers (predicting the mean: {joint['rmse_mean']:.3f})"
         rows.append((_pm(joint, "rmse"), label))
-    cards = "\n".join(f"<li><b>{_value(value)}</b><span>{escape(label)}</span></li>" for value, label in rows)
     what = [f"Evaluated on <b>{escape(numbers['dataset'])}</b>, split {escape(numbers['split'])}"]
     what.append(f"{escape(numbers['band'])} band")
     if described := card.get("description"):
@@ -95,7 +92,7 @@ def _head(numbers, card):
     missing = numbers["n_galaxies"] - numbers["n_predicted"]
     if missing:
         parts.append(f'<p class="kind">{missing:,} galaxies of the split have no prediction and are left out.</p>')
-    parts.append(f'<ul class="cards">{cards}</ul>')
+    parts.append(cards(rows))
     if (domain := numbers["out_of_domain"]) and domain["n"]:
         reasons = "; ".join(f"{escape(reason)} ({n:,})" for reason, n in domain["reasons"].items())
         parts.append(
@@ -119,7 +116,7 @@ def _mass_to_light(numbers, ml, figures):
             _pm(versus, "difference", sign=True) if versus else "",
             _pm(item, "r2_dex"),
             _pm(item, "bias_dex", sign=True),
-            _number(item["nmad_dex"]),
+            number(item["nmad_dex"]),
         ]
         for name, item, versus in entries
     ]
@@ -129,7 +126,7 @@ def _mass_to_light(numbers, ml, figures):
             _pm(item, "rmse_linear"),
             _pm(item, "r2_linear"),
             _pm(item, "bias_linear", sign=True),
-            _number(item["nmad_linear"]),
+            number(item["nmad_linear"]),
         ]
         for name, item, _ in entries
     ]
@@ -139,10 +136,10 @@ def _mass_to_light(numbers, ml, figures):
         "RMSE minus that of the run, on the same galaxies, resampled together."
     )
     columns = ["predictor", "galaxies", "RMSE", "against the run", "R²", "bias", "NMAD"]
-    parts = [_table(columns, dex, caption, run_rows=1)]
+    parts = [table(columns, dex, caption, strong_rows=1)]
     caption = f"Linear M/L of the {band} band [solar units]{_mark(numbers)}: 10<sup>log M/L</sup>."
     columns = ["predictor", "RMSE", "R²", "bias", "NMAD"]
-    parts.append(_table(columns, linear, caption, run_rows=1))
+    parts.append(table(columns, linear, caption, strong_rows=1))
     for name, item in ml["explainable"].items():
         parts.append(
             f"<p>Of the variance of log M/L, {100 * item['r2']:.1f} % can be known from {_words(name)}; the run "
@@ -168,7 +165,7 @@ def _coverage(numbers, figures):
     if not ml["coverage"]:
         return f'{head}\n<p class="absent">Not in this report: the predictions hold no intervals.</p>'
     columns = ["galaxies", *[f"{100 * item['level']:.6g} % interval" for item in ml["coverage"]]]
-    widths = ["median width [dex]", *[_number(item["overall"]["width"]) for item in ml["coverage"]]]
+    widths = ["median width [dex]", *[number(item["overall"]["width"]) for item in ml["coverage"]]]
     rows = [["all", *[_share(item["overall"]) for item in ml["coverage"]]]]
     for quantity, thirds in ml["coverage"][0]["thirds"].items():
         for index, third in enumerate(("lowest", "middle", "highest")):
@@ -181,8 +178,8 @@ def _coverage(numbers, figures):
         "prediction, redshift or size. In thirds of the label itself it covers less at both ends wherever "
         "the input does not fix M/L: those thirds are chosen by the part that can not be predicted.</p>"
     )
-    table = _table(columns, [*rows, widths], caption, run_rows=1)
-    return "\n".join([head, table, text, _figures(figures, ["coverage", "pit"], numbers)])
+    shares = table(columns, [*rows, widths], caption, strong_rows=1)
+    return "\n".join([head, shares, text, _figures(figures, ["coverage", "pit"], numbers)])
 
 
 def _gallery(numbers, galleries):
@@ -207,7 +204,7 @@ def _stellar_mass(numbers, mass):
     low, middle, high = mass["percentiles"]
     text = (
         f"<p>log M<sub>*</sub> = log M/L + log L for {mass['n']:,} galaxies: median {middle:.2f}, 5 to 95 %: "
-        f"{low:.2f} to {high:.2f} [dex of M<sub>☉</sub>]; median error {_number(mass['median_sigma'])} dex"
+        f"{low:.2f} to {high:.2f} [dex of M<sub>☉</sub>]; median error {number(mass['median_sigma'])} dex"
         f"{_mark(numbers)}.</p>"
     )
     parts = [text]
@@ -215,8 +212,8 @@ def _stellar_mass(numbers, mass):
         columns = ["log M* [dex]", "galaxies", "RMSE", "R²", "bias", "NMAD"]
         caption = f"Compared with {escape(mass['truth'])}{_mark(numbers)}."
         row = ["this run", f"{mass['n_true']:,}", _pm(mass, "rmse_dex"), _pm(mass, "r2_dex")]
-        row += [_pm(mass, "bias_dex", sign=True), _number(mass["nmad_dex"])]
-        parts.append(_table(columns, [row], caption, run_rows=1))
+        row += [_pm(mass, "bias_dex", sign=True), number(mass["nmad_dex"])]
+        parts.append(table(columns, [row], caption, strong_rows=1))
     return "\n".join(parts)
 
 
@@ -230,8 +227,8 @@ def _votes(votes, figures):
             f"{question['n']:,}",
             f"{question['votes']:,.0f}",
             _pm(question, "rmse"),
-            _number(question["rmse_mean"]),
-            _number(question["calibration_error"]),
+            number(question["rmse_mean"]),
+            number(question["calibration_error"]),
         ]
         for question in votes["questions"]
     ]
@@ -242,9 +239,9 @@ def _votes(votes, figures):
     lead = (
         f"<p>RMSE over {joint['n_answers']} answers (probability of the answer times that of being asked, "
         f"the convention of the Kaggle challenge): <b>{_pm(joint, 'rmse')}</b>; predicting the mean of "
-        f"{mean}: <b>{_number(joint['rmse_mean'])}</b>; {joint['n']:,} galaxies.</p>"
+        f"{mean}: <b>{number(joint['rmse_mean'])}</b>; {joint['n']:,} galaxies.</p>"
     )
-    parts = [lead, _table(columns, rows, caption)]
+    parts = [lead, table(columns, rows, caption)]
     if votes["unknown"]:
         parts.append(f'<p class="absent">Without votes in this dataset: {escape(", ".join(votes["unknown"]))}.</p>')
     parts.append(_figures(figures, ["votes_rmse"]))
@@ -265,31 +262,9 @@ def _made(numbers, card):
     return "\n".join(parts)
 
 
-def _table(columns, rows, caption, *, run_rows=0):
-    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    lines = []
-    for index, row in enumerate(rows):
-        cells = "".join(f"<td>{escape(cell)}</td>" for cell in row)
-        opening = '<tr class="run">' if index < run_rows else "<tr>"
-        lines.append(f"{opening}{cells}</tr>")
-    return (
-        f'<p class="note">{caption}</p><div class="wide"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
-    )
-
-
 def _figures(figures, names, numbers=None, *, small=False):
-    parts = []
-    for name in names:
-        if name not in figures:
-            continue
-        png, caption = figures[name]
-        mark = _mark(numbers) if numbers else ""
-        parts.append(
-            f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{png}">'
-            f"<figcaption>{escape(caption)}{mark}</figcaption></figure>"
-        )
-    return f'<div class="figures{" small" if small else ""}">{"".join(parts)}</div>'
+    items = [figures[name] for name in names if name in figures]
+    return show_figures(items, small=small, mark=_mark(numbers) if numbers else "")
 
 
 def _words(name):
@@ -298,11 +273,6 @@ def _words(name):
 
 def _predictor(item):
     return f"baseline: {item['name']}" if item["kind"] == "baseline" else item["name"]
-
-
-def _value(text):
-    value, *error = text.split(" ± ")
-    return escape(value) + "".join(f" <small>± {escape(part)}</small>" for part in error)
 
 
 def _suffix(numbers):
@@ -314,15 +284,8 @@ def _mark(numbers):
 
 
 def _pm(numbers, key, *, sign=False):
-    value, error = _number(numbers[key], sign=sign), numbers.get(f"{key}_error")
+    value, error = number(numbers[key], sign=sign), numbers.get(f"{key}_error")
     return f"{value} ± {error:.3f}" if error is not None and np.isfinite(error) else value
-
-
-def _number(value, *, sign=False):
-    if not np.isfinite(value):
-        return NONE
-    text = f"{value:+.3f}" if sign else f"{value:.3f}"
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _share(item):

@@ -1,63 +1,26 @@
-"""The figures of the report: one style, units on every axis, colours for colour-blind readers too."""
+"""The figures of the report, with units on every axis."""
 
-import io
-from functools import wraps
-
-import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
-from matplotlib.figure import Figure
-from PIL import Image
+
+from gzmass.pages.figures import BLUE, GREEN, GREY, INK, RED, new_figure, styled
 
 __all__ = [
     "coverage_plot",
-    "galaxy_png",
     "log_ml_label",
     "pit_histogram",
     "predicted_against_true",
     "reliability_plot",
     "residual_plot",
     "rmse_plot",
-    "to_png",
     "vote_rmse_plot",
 ]
 
-# blue, vermilion and green of Okabe & Ito (2008), which stay apart in the common kinds of colour blindness
-BLUE, RED, GREEN, GREY, INK = "#0072B2", "#D55E00", "#009E73", "#8A8A8A", "#222222"
 DENSITY = LinearSegmentedColormap.from_list("density", ["#D6E6F2", "#5BA3CF", BLUE, "#08305A"])
 MANY = 3000  # galaxies from which on a cloud of points is drawn as its density
-STYLE = {
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "axes.labelsize": 10,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "lines.linewidth": 1.6,
-    "figure.constrained_layout.use": True,
-    "savefig.facecolor": "white",
-}
 
 
-def _styled(draw):
-    @wraps(draw)
-    def inner(*args, **kwargs):
-        with mpl.rc_context(STYLE):
-            return draw(*args, **kwargs)
-
-    return inner
-
-
-@_styled
+@styled
 def predicted_against_true(true, predicted, kind="true"):
     """Draw predicted against true log M/L, with the running median of the prediction.
 
@@ -76,7 +39,7 @@ def predicted_against_true(true, predicted, kind="true"):
         The figure.
     """
     true, predicted = _finite(true, predicted)
-    figure, axes = _figure(4.4, 4.1)
+    figure, axes = new_figure(4.4, 4.1)
     limits = _limits(np.concatenate([true, predicted]))
     _cloud(figure, axes, true, predicted, [*limits, *limits])
     axes.plot(limits, limits, color=INK, linewidth=1, linestyle="--", label="equal")
@@ -87,7 +50,7 @@ def predicted_against_true(true, predicted, kind="true"):
     return figure
 
 
-@_styled
+@styled
 def residual_plot(x, residual, x_label):
     """Draw the residual of log M/L against a quantity, with the running median and the central 68 %.
 
@@ -106,7 +69,7 @@ def residual_plot(x, residual, x_label):
         The figure.
     """
     x, residual = _finite(x, residual)
-    figure, axes = _figure(4.4, 3.4)
+    figure, axes = new_figure(4.4, 3.4)
     x_limits, y_limits = _limits(x), _limits(residual)
     largest = max(abs(y_limits[0]), abs(y_limits[1]))
     _cloud(figure, axes, x, residual, [*x_limits, -largest, largest])
@@ -118,7 +81,7 @@ def residual_plot(x, residual, x_label):
     return figure
 
 
-@_styled
+@styled
 def coverage_plot(coverages):
     """Draw the share of galaxies inside their intervals, for all of them and in thirds of some quantities.
 
@@ -136,7 +99,7 @@ def coverage_plot(coverages):
     names = ["all"]
     for quantity in coverages[0]["thirds"] if coverages else ():
         names += [f"{quantity}: {third}" for third in ("low", "middle", "high")]
-    figure, axes = _figure(4.6, 1.3 + 0.24 * len(names))
+    figure, axes = new_figure(4.6, 1.3 + 0.24 * len(names))
     position = -np.arange(len(names), dtype=float)
     styles = zip(coverages, (BLUE, GREEN, RED, GREY), ("o", "s", "D", "^"), strict=False)
     for item, colour, marker in styles:
@@ -155,7 +118,7 @@ def coverage_plot(coverages):
     return figure
 
 
-@_styled
+@styled
 def pit_histogram(values):
     """Draw the histogram of the probability integral transform beside the uniform one.
 
@@ -170,7 +133,7 @@ def pit_histogram(values):
         The figure; the grey band is the binomial error of a uniform distribution.
     """
     (values,) = _finite(values)
-    figure, axes = _figure(4.4, 3.0)
+    figure, axes = new_figure(4.4, 3.0)
     n_bins = int(np.clip(len(values) // 20, 5, 20))
     density, edges = np.histogram(values, bins=n_bins, range=(0, 1))
     density = density * n_bins / max(len(values), 1)
@@ -183,7 +146,7 @@ def pit_histogram(values):
     return figure
 
 
-@_styled
+@styled
 def rmse_plot(names, values, errors, x_label):
     """Draw the error of each predictor beside that of the run.
 
@@ -203,7 +166,7 @@ def rmse_plot(names, values, errors, x_label):
     matplotlib.figure.Figure
         The figure.
     """
-    figure, axes = _figure(4.4, 0.9 + 0.34 * len(names))
+    figure, axes = new_figure(4.4, 0.9 + 0.34 * len(names))
     position = -np.arange(len(names), dtype=float)
     colours = [BLUE] + [GREY] * (len(names) - 1)
     axes.barh(position, values, xerr=errors, color=colours, height=0.62, error_kw={"ecolor": INK, "capsize": 2})
@@ -212,7 +175,7 @@ def rmse_plot(names, values, errors, x_label):
     return figure
 
 
-@_styled
+@styled
 def vote_rmse_plot(questions):
     """Draw the error of the vote fractions of each question beside that of predicting the mean.
 
@@ -226,7 +189,7 @@ def vote_rmse_plot(questions):
     matplotlib.figure.Figure
         The figure.
     """
-    figure, axes = _figure(4.6, 1.3 + 0.3 * len(questions))
+    figure, axes = new_figure(4.6, 1.3 + 0.3 * len(questions))
     position = -np.arange(len(questions), dtype=float)
     model, mean = [q["rmse"] for q in questions], [q["rmse_mean"] for q in questions]
     axes.hlines(position, model, mean, color="#BBBBBB", linewidth=2.5)
@@ -240,7 +203,7 @@ def vote_rmse_plot(questions):
     return figure
 
 
-@_styled
+@styled
 def reliability_plot(bins, title):
     """Draw voted against predicted fractions of one question.
 
@@ -256,7 +219,7 @@ def reliability_plot(bins, title):
     matplotlib.figure.Figure
         The figure; the area of a point is the share of the votes in its bin.
     """
-    figure, axes = _figure(2.5, 2.6)
+    figure, axes = new_figure(2.5, 2.6)
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle="--")
     predicted, voted = [b["predicted"] for b in bins], [b["voted"] for b in bins]
     axes.plot(predicted, voted, color=BLUE, linewidth=1.2)
@@ -281,51 +244,6 @@ def log_ml_label(kind):
         The label, with its unit.
     """
     return rf"{kind} $\log_{{10}}\,M_\star/L_g$ [$M_\odot/L_{{\odot,g}}$]"
-
-
-def to_png(figure, dpi=170):
-    """Write a figure as PNG.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        The figure.
-    dpi : int, default 170
-        Pixels an inch.
-
-    Returns
-    -------
-    bytes
-        The PNG file, without a date: the same figure gives the same bytes.
-    """
-    with mpl.rc_context(STYLE):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    return buffer.getvalue()
-
-
-def galaxy_png(image):
-    """Write the 8-bit image of a galaxy as PNG.
-
-    Parameters
-    ----------
-    image : numpy.ndarray of uint8
-        Shape (npix, npix) or (npix, npix, 1).
-
-    Returns
-    -------
-    bytes
-        The PNG file, greyscale.
-    """
-    buffer = io.BytesIO()
-    Image.fromarray(np.asarray(image, dtype=np.uint8).reshape(image.shape[:2])).save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
-def _figure(width, height):
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
-    return figure, figure.add_subplot()
 
 
 def _cloud(figure, axes, x, y, extent):

@@ -23,6 +23,7 @@ from gzmass.evaluation.measure import (
     pit_values,
 )
 from gzmass.evaluation.page import render
+from gzmass.pages import image_png, to_png
 
 __all__ = ["evaluate"]
 
@@ -169,9 +170,7 @@ def _draw(numbers, joined, calibration):
                 plots.reliability_plot(question["reliability"], question["question"]),
                 question["text"],
             )
-    return {
-        key: (base64.b64encode(plots.to_png(figure)).decode(), caption) for key, (figure, caption) in figures.items()
-    }
+    return {key: (base64.b64encode(to_png(figure)).decode(), caption) for key, (figure, caption) in figures.items()}
 
 
 def _galleries(joined, dataset):
@@ -197,7 +196,7 @@ def _galleries(joined, dataset):
                 "true": float(joined["true_log_ml_g"].iloc[place]),
                 "predicted": float(joined["log_ml_g"].iloc[place]),
                 "sigma": float(joined["log_ml_g_sigma"].iloc[place]) if "log_ml_g_sigma" in joined else math.nan,
-                "png": base64.b64encode(plots.galaxy_png(image)).decode(),
+                "png": base64.b64encode(image_png(image)).decode(),
             }
             for place, image in zip(places, images, strict=True)
         ]

@@ -92,29 +92,31 @@ def test_galaxies_with_votes_with_ratios_with_both_and_with_none(source):
 
 def files(path):
     return {
-        f.relative_to(path): f.read_bytes() for f in sorted(path.rglob("*")) if f.is_file() and "work" not in f.parts
+        f.relative_to(path): f.read_bytes().replace(f"Preparation of {path.name}".encode(), b"")
+        for f in sorted(path.rglob("*"))
+        if f.is_file() and "work" not in f.parts and "cache" not in f.parts
     }
 
 
 def test_killed_and_started_again_gives_the_same_bytes(source, monkeypatch):
     # the package hands on the function of the same name
     module = sys.modules["gzmass.datasets.prepare"]
-    monkeypatch.setattr(module, "_CHUNK", 4)
+    monkeypatch.setattr(module, "_PIECE", 4)
     expected = files(prepare(config(source)).path)
-    made, original = [], module._make_image
+    made, original = [], module.prepare_image
 
-    def dies(settings, out, galaxy_id, file):
+    def dies(settings, galaxy, frames):
         if len(made) == 6:
             raise KeyboardInterrupt
-        made.append(galaxy_id)
-        return original(settings, out, galaxy_id, file)
+        made.append(galaxy.id)
+        return original(settings, galaxy, frames)
 
-    monkeypatch.setattr(module, "_make_image", dies)
+    monkeypatch.setattr(module, "prepare_image", dies)
     with pytest.raises(KeyboardInterrupt):
         prepare(config(source, out=source / "again"))
     assert not (source / "again" / "dataset.yaml").exists()
     made.clear()
-    monkeypatch.setattr(module, "_make_image", lambda *args: made.append(args[2]) or original(*args))
+    monkeypatch.setattr(module, "prepare_image", lambda *args: made.append(args[1].id) or original(*args))
     prepare(config(source, out=source / "again"))
     assert len(made) == 8  # the four of the finished chunk are not made again
     assert files(source / "again") == expected
@@ -144,7 +146,7 @@ def test_another_configuration_is_refused(source):
 
 
 def test_without_labels_the_summary_says_so(source):
-    summary = prepare(config(source, votes=None, mass_to_light=None, limit=3, crop=0.5))
+    summary = prepare(config(source, votes=None, mass_to_light=None, limit=3, cutout={"fraction": 0.5}))
     assert summary.counts["all"] == {"galaxies": 3, "votes": 0, "log_ml": 0, "votes_and_log_ml": 0}
     assert summary.notes == ["no galaxy has a label: the dataset serves prediction only"]
 
@@ -199,7 +201,12 @@ def test_ids_of_which_none_has_an_image(source):
     [
         {"npixels": 69},
         {"npix": 0},
-        {"crop": 1.5},
+        {"cutout": {"fraction": 1.5}},
+        {"cutout": {"arcsec": 20, "pixels": 20}},
+        {"stretch": {"scale": float("nan")}},
+        {"images": {"folder": "fits", "frames": "fits/*.fits"}},
+        {"images": {"frames": "fits/*.fits"}},
+        {"photometry": {"band": "g"}},
         {"images": {}},
         {"stretch": {"scale": -1}},
         {"split": {"fractions": {"dev": 1}}},
@@ -211,5 +218,5 @@ def test_bad_keys_are_refused(source, changes):
 
 
 def test_the_configurations_that_come_with_the_package():
-    for file in sorted((Path(__file__).parents[2] / "configs").glob("prepare_galaxy_zoo_2_*.yaml")):
+    for file in sorted((Path(__file__).parents[2] / "configs").glob("prepare_*.yaml")):
         PrepareConfig(**yaml.safe_load(file.read_text(encoding="utf-8")))

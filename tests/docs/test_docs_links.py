@@ -141,7 +141,13 @@ def documented():
 @pytest.mark.parametrize("name", CLASSES)
 def test_every_configuration_key_is_documented_once_with_its_default(name):
     fields = dict(keys(CLASSES[name]))
-    rows = [(key, default) for classes, key, default in documented() if name in classes]
+    rows = []
+    for classes, key, default in documented():
+        if name in classes:
+            # what several sections have is explained once
+            table, _, rest = key.partition(".")
+            same = [other for other in fields if other.partition(".")[2] == rest] if table == "<table>" else [key]
+            rows += [(other, default) for other in same]
     assert sorted(key for key, _ in rows) == sorted(fields)
     for key, default in rows:
         field = fields[key]

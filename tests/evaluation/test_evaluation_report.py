@@ -14,7 +14,8 @@ from gzmass.errors import DataError
 from gzmass.evaluation import apply_calibration, calibrate_intervals, evaluate, mass_to_light_metrics
 from gzmass.evaluation.baselines import image_statistics, mass_to_light_baselines, metadata_columns
 from gzmass.evaluation.measure import join_truth, measure_mass_to_light, pit_values
-from gzmass.evaluation.plots import galaxy_png, predicted_against_true, to_png
+from gzmass.evaluation.plots import predicted_against_true
+from gzmass.pages import image_png, to_png
 from gzmass.tree import load_tree
 
 NPIX, N = 24, 240
@@ -315,4 +316,4 @@ def test_plots_are_reproducible_and_draw_nothing_from_nothing():
     pictures = [to_png(predicted_against_true(true, 0.5 * true), dpi=60) for _ in range(2)]
     assert pictures[0] == pictures[1]
     assert to_png(predicted_against_true([], []), dpi=60) != pictures[0]
-    assert galaxy_png(np.zeros((5, 5, 1), np.uint8)).startswith(b"\x89PNG")
+    assert image_png(np.zeros((5, 5, 1), np.uint8)).startswith(b"\x89PNG")

@@ -1,0 +1,133 @@
+"""Speed of prepare against its floor (read, resample, encode), step by step, and its memory for N and 10 N images.
+
+    python benchmarks/prepare.py [--n-images 400] [--side 120] [--npix 69] [--memory 1000 10000] [--data FOLDER]
+
+The images are simulated, or the FITS files of a folder. All ways to prepare them take turns, image by image, on one
+core, so that a busy machine slows all alike; the last lines are the command itself, with its writing, its records and
+its page. 70 % of the floor is wanted. The memory is the most that a process of its own held; `--memory 1000 100000`
+takes ten minutes.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pandas as pd
+from astropy.io import fits
+
+from gzmass.datasets import PrepareConfig, prepare
+from gzmass.datasets.prepare_images import Galaxy, prepare_image
+from gzmass.datasets.write import encode_png
+from gzmass.images import read_image, resample
+
+STEPS = {
+    "and stretched": {"centre": "keep", "neighbours": "none"},
+    "and centred": {"centre": "correct", "neighbours": "none"},
+    "and freed of neighbours": {"centre": "correct", "neighbours": "symmetric"},
+}
+
+
+def write_images(folder, n, side):
+    """Write simulated galaxies with stars around them."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:side, :side]
+    for k in range(n):
+        image = rng.normal(0, 0.02, (side, side))
+        image += 2 * np.exp(
+            -np.hypot(x - side / 2, (y - side / 2) * rng.uniform(1, 3)) / (side * rng.uniform(0.05, 0.12))
+        )
+        for _ in range(rng.integers(0, 6)):
+            sx, sy = rng.uniform(0, side, 2)
+            image += rng.exponential(2) * np.exp(-((x - sx) ** 2 + (y - sy) ** 2) / 8)
+        fits.writeto(folder / f"{k}.fits", image.astype(np.float32))
+
+
+def configure(folder, out, npix, cutout, **changes):
+    """Make a configuration for the images of a folder."""
+    return PrepareConfig(**{"out": out, "images": {"folder": folder}, "npix": npix, "cutout": cutout, **changes})
+
+
+def speed(folder, files, npix):
+    """Print images per second of the floor, of every step, and of the command."""
+    nan = float("nan")
+    galaxies = [Galaxy(k, str(file), None, nan, nan, nan, nan) for k, file in enumerate(files)]
+    configs = {name: configure(folder, "out", npix, cutout) for name, cutout in STEPS.items()}
+    ways = {"read, resampled, encoded": lambda galaxy: encode_png(resample_byte(galaxy.file, npix))}
+    for name, config in configs.items():
+        ways[name] = lambda galaxy, config=config: encode_png(prepare_image(config, galaxy).pixels)
+    for way in ways.values():
+        way(galaxies[0])  # what is loaded at the first call
+    taken = dict.fromkeys(ways, 0.0)
+    for number, galaxy in enumerate(galaxies):
+        for name in np.roll(list(ways), number):
+            start = time.process_time()
+            ways[name](galaxy)
+            taken[name] += time.process_time() - start
+    with tempfile.TemporaryDirectory() as out:
+        start = time.process_time()
+        prepare(configure(folder, Path(out) / "warm", npix, STEPS["and stretched"], limit=1))  # matplotlib, too
+        for name in ("and stretched", "and freed of neighbours"):
+            start = time.process_time()
+            prepare(configure(folder, Path(out) / name, npix, STEPS[name], limit=len(files)))
+            taken[f"gzmass prepare, {name}"] = time.process_time() - start
+    floor = taken["read, resampled, encoded"]
+    for name, seconds in taken.items():
+        print(f"{name:40s} {len(files) / seconds:8.0f} images/s of a core {100 * floor / seconds:6.0f} % of the floor")
+
+
+def resample_byte(file, npix):
+    """Read and resample an image, and no more than cut its values to 8 bits."""
+    return resample(read_image(file), npix).astype(np.uint8)
+
+
+def memory(folder, files, npix, numbers):
+    """Print the most memory that prepare held, for numbers of galaxies that share a few files."""
+    for n in numbers:
+        table = folder / f"list_{n}.csv"
+        pd.DataFrame({"id": np.arange(n), "file": [files[k % len(files)].resolve() for k in range(n)]}).to_csv(table)
+        command = [sys.executable, __file__, "--one", str(table), "--npix", str(npix)]
+        held = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]  # noqa: S603
+        print(f"{n:9,} images: most memory {float(held):7.0f} MiB")
+
+
+def main():
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n-images", type=int, default=400)
+    parser.add_argument("--side", type=int, default=120)
+    parser.add_argument("--npix", type=int, default=69)
+    parser.add_argument("--memory", type=int, nargs="*", default=[1000, 10000])
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one is not None:
+        with tempfile.TemporaryDirectory() as out:
+            prepare(
+                configure(
+                    None, Path(out) / "ds", arguments.npix, STEPS["and stretched"], images={"table": arguments.one}
+                )
+            )
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        return
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        if arguments.data is None:
+            write_images(folder, arguments.n_images, arguments.side)
+        else:
+            for file in sorted(arguments.data.glob("*.fits"))[: arguments.n_images]:
+                (folder / file.name).symlink_to(file.resolve())
+        files = sorted(folder.glob("*.fits"))
+        speed(folder, files, arguments.npix)
+        memory(folder, files, arguments.npix, arguments.memory)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+"""The page preparation.html: what was done to the images and catalogues of a dataset, for the eye."""
+
+import base64
+from html import escape
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from gzmass.datasets.dataset import open_dataset
+from gzmass.datasets.layout import image_name
+from gzmass.datasets.preparation_figures import column_figure, sky_figure, votes_figure
+from gzmass.datasets.prepare_images import delivered_image
+from gzmass.engine import write_atomically
+from gzmass.errors import DataError
+from gzmass.pages import cards, figures, image_png, picture, render_page, table, to_png
+
+__all__ = ["write_page"]
+
+_SHOWN = 12  # galaxies in the first row of pictures
+_SPECIAL = 6  # in each of the others
+_LISTED = 15  # reasons
+_UNITS = {
+    "ra": "right ascension [deg]",
+    "dec": "declination [deg]",
+    "redshift": "redshift",
+    "distance_mpc": "distance [Mpc]",
+    "luminosity_g": r"luminosity [$L_\odot$ of the band]",
+    "radius_kpc": "radius [kpc]",
+    "radius_arcsec": "radius [arcsec]",
+    "pixel_scale_arcsec": "pixel of the PNG [arcsec]",
+    "stretch_scale": "scale of the stretch [image unit]",
+    "centre_offset_arcsec": "offset of the centre [arcsec]",
+    "filled_fraction": "fraction of the pixels replaced",
+    "missing_fraction": "fraction of the pixels missing",
+    "log_luminosity_err": r"error of $\log_{10} L$ [dex]",
+    "log_ml_g": r"$\log_{10} M_\star/L$ [solar units]",
+    "log_ml_g_err": r"error of $\log_{10} M_\star/L$ [dex]",
+    "log_mstar": r"$\log_{10} M_\star$ [$M_\odot$]",
+    "log_mstar_err": r"error of $\log_{10} M_\star$ [dex]",
+}
+_TITLES = {
+    "images": "Images before and after",
+    "labels": "Labels and columns",
+    "votes": "Votes",
+    "matches": "Tables and their galaxies",
+    "sky": "Sky",
+    "set_aside": "Set aside",
+    "conventions": "Units and conventions",
+}
+
+
+def write_page(config, summary, galaxies_of, frames=None):
+    """Write ``preparation.html`` into a dataset directory.
+
+    Parameters
+    ----------
+    config : PrepareConfig
+        The configuration.
+    summary : gzmass.datasets.prepare.Summary
+        What was made.
+    galaxies_of : callable
+        Gives `Galaxy` objects for a list of ids: what their images are made of.
+    frames : gzmass.images.FrameIndex, optional
+        The survey frames, where images are cut out of these.
+
+    Returns
+    -------
+    pathlib.Path
+        The page.
+    """
+    dataset = open_dataset(summary.path)
+    parts = {
+        "images": _images(config, dataset, galaxies_of, frames),
+        "labels": _columns(dataset),
+        "votes": _votes(dataset),
+        "matches": _matches(summary.matches),
+        "sky": _sky(dataset.table),
+        "set_aside": _set_aside(summary),
+        "conventions": _conventions(dataset.info),
+    }
+    parts = {key: text for key, text in parts.items() if text}
+    links = " ".join(f'<a href="#{key}">{_TITLES[key]}</a>' for key in parts)
+    body = [_head(dataset, summary), f"<nav>{links}</nav>"]
+    body += [f'<h2 id="{key}">{_TITLES[key]}</h2>\n{text}' for key, text in parts.items()]
+    page = summary.path / "preparation.html"
+    with write_atomically(page) as partial:
+        text = render_page(f"Preparation of {summary.path.name}", "\n".join(body))
+        partial.write_text(text, encoding="utf-8")
+    return page
+
+
+def _head(dataset, summary):
+    counts = summary.counts["all"]
+    numbers = [
+        (f"{counts['galaxies']:,}", f"galaxies of {dataset.npix} px, {dataset.info['band']} band"),
+        (f"{counts['votes']:,}", "with votes"),
+        (f"{counts['log_ml']:,}", "with M/L"),
+        (f"{counts['votes_and_log_ml']:,}", "with both"),
+        (f"{sum(summary.set_aside.values()):,}", "set aside"),
+    ]
+    splits = ", ".join(f"{name} {n['galaxies']:,}" for name, n in summary.counts.items() if name != "all")
+    parts = [
+        f"<h1>Preparation of {escape(summary.path.name)}</h1>",
+        f'<p class="lead">What was done to the images and catalogues. Splits: {escape(splits)}.</p>',
+        cards(numbers),
+    ]
+    if dataset.info.get("label_kind") == "proxy":
+        parts.append(
+            '<p class="kind"><b>The M/L labels are a proxy.</b> They stand in for measured mass-to-light ratios; '
+            "no number that rests on them is a mass-to-light result.</p>"
+        )
+    if summary.notes:
+        parts.append("<ul>" + "".join(f"<li>{escape(note)}</li>" for note in summary.notes) + "</ul>")
+    return "\n".join(parts)
+
+
+def _images(config, dataset, galaxies_of, frames):
+    chosen = dataset.table
+    rows = np.unique(np.linspace(0, len(chosen) - 1, min(_SHOWN, len(chosen))).round().astype(int))
+    galleries = {"Spread evenly over the sample": chosen.iloc[rows]}
+    if "filled_fraction" in chosen:
+        most = chosen[chosen["filled_fraction"] > 0].nlargest(_SPECIAL, "filled_fraction")
+        galleries["Most of it replaced: neighbours and stars"] = most
+    if "centre_status" in chosen:
+        corrected = chosen[chosen["centre_status"] == "corrected"]
+        column = "centre_offset_arcsec" if corrected["centre_offset_arcsec"].notna().any() else "id"
+        galleries["Centre moved the most"] = corrected.sort_values(column, ascending=False).head(_SPECIAL)
+        galleries["Centre uncertain: look at these"] = chosen[chosen["centre_status"] == "uncertain"].head(_SPECIAL)
+    lead = "Left: the largest square of the image as it was delivered. Right: the image of the dataset."
+    parts = [f'<p class="note">{lead} Both are stretched alike.</p>']
+    for title, galaxies in galleries.items():
+        if len(galaxies):
+            pairs = "".join(_pairs(config, dataset, galaxies, galaxies_of, frames))
+            parts.append(f'<h3>{title}</h3>\n<div class="pairs">{pairs}</div>')
+    return "\n".join(parts)
+
+
+def _pairs(config, dataset, galaxies, galaxies_of, frames):
+    for galaxy, row in zip(galaxies_of(galaxies["id"].tolist()), galaxies.to_dict("records"), strict=True):
+        try:
+            before = image_png(delivered_image(config, galaxy, frames))
+        except DataError:  # as when only the part that is used can be stretched
+            before = image_png(np.full((8, 8), 255, np.uint8))
+        after = (dataset.path / "images" / image_name(galaxy.id)).read_bytes()
+        facts = [str(galaxy.id)]
+        if row.get("filled_fraction", 0) > 0:
+            facts.append(f"{100 * row['filled_fraction']:.1f} % replaced")
+        if row.get("centre_status") in {"corrected", "uncertain"}:
+            moved = f" by {row['centre_offset_arcsec']:.1f}″" if np.isfinite(row["centre_offset_arcsec"]) else ""
+            facts.append(f"centre {row['centre_status']}{moved}")
+        if np.isfinite(row["log_ml_g"]):
+            facts.append(f"log M/L {row['log_ml_g']:.2f}")
+        both = picture(before, f"{galaxy.id} as delivered") + picture(after, f"{galaxy.id} prepared")
+        yield f"<figure><div>{both}</div><figcaption>{'<br>'.join(map(escape, facts))}</figcaption></figure>"
+
+
+def _columns(dataset):
+    items = []
+    for name in dataset.table.columns:
+        values = dataset.table[name]
+        an_id = name.endswith("id") and values.dtype.kind in "iu"
+        if an_id or name in dataset.vote_columns or values.dtype.kind not in "fiub" or not values.notna().any():
+            continue
+        label = _UNITS.get(name, name.replace("$", r"\$"))
+        known = int(np.isfinite(values.to_numpy(float)).sum())
+        items.append((_base64(column_figure(values, label)), f"{name}: {known:,} of {len(values):,} galaxies"))
+    parts = [figures(items, small=True)] if items else []
+    if "centre_status" in dataset.table:
+        counts = dataset.table["centre_status"].value_counts()
+        parts.append(f"<p>Centres: {escape(', '.join(f'{n:,} {status}' for status, n in counts.items()))}.</p>")
+    return "\n".join(parts)
+
+
+def _votes(dataset):
+    if dataset.tree is None:
+        return ""
+    tree, items, absent = dataset.tree, [], []
+    votes = dataset.votes().astype(float)
+    for index, question in enumerate(tree.questions):
+        own = votes[:, tree.segment == index]
+        total = own.sum(axis=1, keepdims=True)
+        asked = (total > 0).ravel()
+        if not asked.any():
+            absent.append(question.name)
+            continue
+        fractions = own[asked] / total[asked]
+        names = [answer.text for answer in question.answers]
+        caption = f"{question.text} {int(asked.sum()):,} galaxies, {np.median(total[asked]):.0f} votes in the median"
+        items.append((_base64(votes_figure(fractions, names, question.name)), caption))
+    lead = "Point: median; thick and thin bar: central 68 % and 90 % of the galaxies with votes on the question."
+    parts = [f'<p class="note">{lead}</p>', figures(items, small=True)]
+    if absent:
+        parts.append(f'<p class="absent">Without votes in this dataset: {escape(", ".join(absent))}.</p>')
+    return "\n".join(parts)
+
+
+def _matches(matches):
+    if not matches:
+        return ""
+    columns = ["table", "rows", "galaxies found", "not found", "rows without a galaxy", "separation", "by chance"]
+    rows = [
+        [
+            match["table"],
+            f"{match['n_right']:,}",
+            f"{match['n_matched']:,}",
+            f"{match['n_left_only']:,}",
+            f"{match['n_right_only']:,}",
+            "" if match["median_separation_arcsec"] is None else f"{match['median_separation_arcsec']:.2f}″",
+            "" if match["n_chance"] is None else f"{match['n_chance']:.1f}",
+        ]
+        for match in matches
+    ]
+    text = table(columns, rows, "How the rows of each table found their galaxies; the separation is the median.")
+    hows = [f"{match['table']}: matched by {match['how']}" for match in matches if match["how"] != "id id"]
+    if hows:
+        text += "\n<ul>" + "".join(f"<li>{escape(how)}</li>" for how in hows) + "</ul>"
+    for match in matches:
+        several = {
+            "galaxies could have several rows": match["n_several_right"],
+            "rows are claimed by several galaxies": match["n_several_left"],
+            "rows are a galaxy again that already has one": match["n_right_spare"],
+        }
+        if any(several.values()):
+            counts = ", ".join(f"{n:,} {what}" for what, n in several.items())
+            text += f'\n<p class="absent">{escape(match["table"])}: {counts}.</p>'
+    if empty := [name for name in matches[-1]["empty_columns"] if not name.endswith("_votes")]:
+        text += f'\n<p class="absent">Columns without a value for any galaxy: {escape(", ".join(empty))}.</p>'
+    return text
+
+
+def _sky(galaxies):
+    known = galaxies["ra"].notna() & galaxies["dec"].notna()
+    if not known.any():
+        return '<p class="absent">The positions are not known.</p>'
+    figure = sky_figure(galaxies["ra"][known], galaxies["dec"][known])
+    return figures([(_base64(figure), f"{int(known.sum()):,} galaxies with a position; north is up, east is left.")])
+
+
+def _set_aside(summary):
+    if not summary.set_aside:
+        return "<p>Nothing was set aside.</p>"
+    listed = pd.read_csv(summary.path / "quarantine.csv", dtype=str)
+    # paths and numbers differ from line to line: what is counted is the kind
+    kind = listed["reason"].str.replace(r"'[^']*'", "'…'", regex=True).str.replace(r"-?\d[\d.e+-]*", "#", regex=True)
+    rows = []
+    for _, group in sorted(listed.groupby(kind), key=lambda item: -len(item[1]))[:_LISTED]:
+        first = group.iloc[0]
+        rows.append([str(first["id"]), f"{len(group):,}", str(first["reason"])])
+    where = ", ".join(f"{name} {n:,}" for name, n in summary.set_aside.items())
+    caption = f'{escape(where)}. All of them with their files: <a href="quarantine.csv">quarantine.csv</a>.'
+    return f'<div class="reasons">{table(["first id", "how many", "reason of the first one"], rows, caption)}</div>'
+
+
+def _conventions(info):
+    kept = ("label_kind", "label_source", "convention", "cosmology", "stretch", "cutout", "columns", "split")
+    shown = {key: info[key] for key in kept if info.get(key) is not None}
+    text = yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=96)
+    return (
+        "<p>M/L, masses and luminosities are in solar units, luminosities in those of the band itself; distances in "
+        "Mpc, radii in kpc, angles in degrees and arcsec. What is null is not known. From dataset.yaml:</p>\n"
+        f"<pre>{escape(text)}</pre>"
+    )
+
+
+def _base64(figure):
+    return base64.b64encode(to_png(figure, dpi=130)).decode()

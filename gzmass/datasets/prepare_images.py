@@ -1,0 +1,238 @@
+"""One galaxy's image: found in its file or in survey frames, centred, freed of neighbours, resampled and stretched."""
+
+from dataclasses import dataclass, replace
+from math import ceil, floor
+from typing import NamedTuple
+
+import numpy as np
+
+from gzmass.errors import DataError
+from gzmass.images.centre import find_centre
+from gzmass.images.cutout import crop_centre, cut_and_resample, cut_square, resample
+from gzmass.images.flux import aperture_flux
+from gzmass.images.frames import cut_from_frames
+from gzmass.images.neighbours import fill_neighbours
+from gzmass.images.read import read_linear_image
+from gzmass.images.stretch import stretch
+
+__all__ = ["FLUXES", "MEASURED", "Galaxy", "PreparedImage", "delivered_image", "prepare_image"]
+
+_ROOM = 1.3  # of the side, read around a cutout so that the centre can be found beside the middle
+
+#: Fluxes that are measured where the photometry is that of the images, in their unit.
+FLUXES = ("flux", "flux_err", "colour_flux", "colour_flux_err")
+#: What is known of an image when it is prepared.
+MEASURED = (
+    "stretch_scale",
+    "side",
+    "native_scale_arcsec",
+    "centre_status",
+    "centre_offset_arcsec",
+    "filled_fraction",
+    "missing_fraction",
+    *FLUXES,
+)
+
+
+class Galaxy(NamedTuple):
+    """What the catalogues say about a galaxy before its image is opened; NaN or None where they do not."""
+
+    id: int | str
+    file: str | None
+    colour_file: str | None
+    ra: float
+    dec: float
+    radius_arcsec: float
+    pixel_scale_arcsec: float
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """A finished image and what was measured on the way.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray of uint8
+        Grey levels, shape (npix, npix).
+    measured : dict
+        Values of `MEASURED`; None where nothing was measured.
+    """
+
+    pixels: np.ndarray
+    measured: dict
+
+
+def prepare_image(config, galaxy, frames=None):
+    """Prepare the image of one galaxy.
+
+    Parameters
+    ----------
+    config : PrepareConfig
+        What becomes of the images.
+    galaxy : Galaxy
+        Its file or position, and its radius where the side of the cutout is given in radii.
+    frames : gzmass.images.FrameIndex, optional
+        The survey frames, where images are cut out of these.
+
+    Returns
+    -------
+    PreparedImage
+        8-bit pixels, and what was measured.
+
+    Raises
+    ------
+    DataError
+        The image can not be used; the reason, in a sentence.
+    """
+    image, x, y, scale = _delivered(config, galaxy, frames)
+    cutout = config.cutout
+    measured = dict.fromkeys(MEASURED)
+    side = _side(cutout, galaxy, scale)
+    if cutout.centre != "keep":
+        centre = _find_centre(image.pixels, x, y, side)
+        measured["centre_status"] = centre.status
+        measured["centre_offset_arcsec"] = None if scale is None else float(centre.offset * scale)
+        if cutout.centre == "correct" and centre.status == "corrected":
+            x, y = centre.x, centre.y
+    if side is None:
+        side = (cutout.fraction or 1.0) * _largest_side(image.pixels, x, y)
+    cut_square(image.pixels, x, y, side)  # refuses what does not fit
+    window = _window(image.pixels, x, y, side)
+    x, y = x - window[1].start, y - window[0].start
+    pixels, measured["filled_fraction"] = _fill(cutout, image.pixels[window], x, y)
+    if config.photometry is not None and config.photometry.measures_images:
+        measured |= _fluxes(config, galaxy, image, window, pixels, x, y)
+    small = cut_and_resample(pixels, x, y, side, config.npix)
+    scale_of_stretch = None if config.stretch.scale == "auto" else config.stretch.scale
+    grey, used = stretch(small, config.stretch.kind, scale_of_stretch, config.stretch.peak)
+    missing = float(np.isnan(small).mean())
+    measured |= {"stretch_scale": used, "side": float(side), "native_scale_arcsec": scale, "missing_fraction": missing}
+    return PreparedImage(grey, measured)
+
+
+def delivered_image(config, galaxy, frames=None):
+    """Show the image of one galaxy as it was delivered: its largest square, resampled and stretched, nothing more.
+
+    Parameters
+    ----------
+    config : PrepareConfig
+        What becomes of the images.
+    galaxy : Galaxy
+        Its file or position.
+    frames : gzmass.images.FrameIndex, optional
+        The survey frames.
+
+    Returns
+    -------
+    numpy.ndarray of uint8
+        Grey levels, shape (npix, npix).
+
+    Raises
+    ------
+    DataError
+        The image can not be used.
+    """
+    image, *_ = _delivered(config, galaxy, frames)
+    return stretch(resample(crop_centre(image.pixels), config.npix), config.stretch.kind)[0]
+
+
+def _delivered(config, galaxy, frames):
+    """Read the image; give it with the position of the galaxy in it and its pixel scale."""
+    if frames is None:
+        part = config.images
+        image = read_linear_image(galaxy.file, part.channel, part.hdu, part.plane, part.mask)
+    else:
+        room = 1.0 if config.cutout.centre == "keep" else _ROOM
+        image = cut_from_frames(frames, galaxy.ra, galaxy.dec, room * float(_side(config.cutout, galaxy, 1.0)))
+    scale = image.pixel_scale_arcsec if np.isnan(galaxy.pixel_scale_arcsec) else galaxy.pixel_scale_arcsec
+    x, y = _middle(image.pixels)
+    if image.wcs is not None and np.isfinite(galaxy.ra) and np.isfinite(galaxy.dec):
+        x, y = (float(v) for v in image.wcs.wcs_world2pix(galaxy.ra, galaxy.dec, 0))
+        ny, nx = image.pixels.shape
+        if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
+            raise DataError(
+                f"The galaxy at ra={galaxy.ra:.6f}, dec={galaxy.dec:.6f} does not lie in the image "
+                f"{str(galaxy.file)!r}: its WCS puts it at pixel {x:.0f}, {y:.0f} of {nx} x {ny}."
+            )
+    return image, x, y, scale
+
+
+def _middle(pixels):
+    ny, nx = pixels.shape
+    return (nx - 1) / 2, (ny - 1) / 2
+
+
+def _largest_side(pixels, x, y):
+    ny, nx = pixels.shape
+    return 2 * min(x, nx - 1 - x, y, ny - 1 - y) + 1
+
+
+def _side(cutout, galaxy, scale):
+    """Side of the cutout in pixels; None where it follows from the image alone."""
+    if cutout.pixels is not None:
+        return cutout.pixels
+    if cutout.radii is None and cutout.arcsec is None:
+        return None
+    if scale is None:
+        raise DataError(
+            f"The side of the cutout of {galaxy.file!r} is an angle and its pixel scale is not known: neither its "
+            "header nor pixel_scale_arcsec gives it."
+        )
+    if cutout.arcsec is not None:
+        return cutout.arcsec / scale
+    if not galaxy.radius_arcsec > 0:
+        raise DataError(
+            f"The side of the cutout is given in radii of the galaxy and its radius_arcsec is "
+            f"{'missing' if np.isnan(galaxy.radius_arcsec) else f'{galaxy.radius_arcsec:g}, allowed are values > 0'}."
+        )
+    return 2 * cutout.radii * galaxy.radius_arcsec / scale
+
+
+def _window(pixels, x, y, side):
+    """Whole pixels that a square touches, as slices of rows and columns."""
+    ny, nx = pixels.shape
+    spans = ((y, ny), (x, nx))
+    return tuple(slice(max(0, floor(c + 0.5 - side / 2)), min(n, ceil(c + 0.5 + side / 2))) for c, n in spans)
+
+
+def _find_centre(pixels, x, y, side):
+    """Find the centre of the galaxy near a position; far outside the cutout nothing is looked at."""
+    rows, columns = _window(pixels, x, y, _ROOM * (2 * max(pixels.shape) if side is None else side))
+    centre = find_centre(pixels[rows, columns], near=(x - columns.start, y - rows.start))
+    return replace(centre, x=centre.x + columns.start, y=centre.y + rows.start)
+
+
+def _fill(cutout, pixels, x, y):
+    if cutout.neighbours == "none":
+        return pixels, None
+    filled, replaced = fill_neighbours(pixels, x, y, fill=cutout.neighbours)
+    return filled, float(replaced.mean())
+
+
+def _fluxes(config, galaxy, image, window, pixels, x, y):
+    """Flux of the galaxy, and that of its image in the second band in the same aperture."""
+    photometry, part = config.photometry, config.images
+    _require_unit(photometry, image, galaxy.file)
+    flux = aperture_flux(pixels, x, y)
+    fluxes = {"flux": flux.value, "flux_err": flux.error}
+    if galaxy.colour_file is not None:
+        other = read_linear_image(galaxy.colour_file, None, part.hdu, part.plane, part.mask)
+        _require_unit(photometry, other, galaxy.colour_file)
+        if other.pixels.shape != image.pixels.shape:
+            shapes = [" x ".join(map(str, each.pixels.shape[::-1])) for each in (image, other)]
+            raise DataError(
+                f"The images {galaxy.file!r} and {galaxy.colour_file!r} must have the same pixels. Received: "
+                f"{shapes[0]} and {shapes[1]}."
+            )
+        filled, _ = _fill(config.cutout, other.pixels[window], x, y)
+        second = aperture_flux(filled, x, y, flux.radius)
+        fluxes |= {"colour_flux": second.value, "colour_flux_err": second.error}
+    return fluxes
+
+
+def _require_unit(photometry, image, file):
+    if photometry.zero_point is None and image.unit is not None and not image.unit.lower().startswith("nanomag"):
+        raise DataError(
+            f"The image {str(file)!r} has the unit {image.unit!r}: the key photometry.zero_point must say which AB "
+            "magnitude a flux of 1 has (22.5 for nanomaggies)."
+        )

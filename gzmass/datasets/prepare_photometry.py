@@ -1,0 +1,179 @@
+"""Luminosities, and with masses the mass-to-light ratios, out of the brightnesses of a table or of the images."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from gzmass.catalogs.conventions import Convention, refuse_different
+from gzmass.catalogs.distances import distance_modulus, luminosity_distance
+from gzmass.catalogs.k_corrections import k_polynomial
+from gzmass.catalogs.mass_to_light import MAX_LOG_ML
+from gzmass.catalogs.photometry import (
+    absolute_magnitude,
+    deredden,
+    log_luminosity,
+    log_mass_to_light,
+    magnitude,
+    solar_magnitude,
+)
+from gzmass.catalogs.rest_frame import rest_frame
+from gzmass.datasets.prepare_config import BRIGHTNESSES
+from gzmass.errors import DataError
+
+__all__ = ["add_photometry", "check_photometry"]
+
+_ZERO_POINT = 22.5  # of nanomaggies
+
+
+def check_photometry(config, table, convention):
+    """Refuse what can not be computed, before the images are made.
+
+    Parameters
+    ----------
+    config : PrepareConfig
+        The configuration.
+    table : pandas.DataFrame
+        What the catalogues give.
+    convention : Convention
+        What the masses assume.
+
+    Raises
+    ------
+    DataError
+        There is no redshift and no distance, or masses and luminosities would assume different things.
+    ConfigError
+        The band has no solar magnitude, or there is no K-correction for it.
+    """
+    part = config.photometry
+    if part is None:
+        return
+    _redshift(part, table)
+    own = Convention(
+        hubble=part.hubble, omega_m=part.omega_m, band=part.band, solar_magnitude=solar_magnitude(part.band)
+    )
+    if part.k_correction != "none":
+        k_polynomial(part.band, f"{part.band}-{part.colour_band}")
+    if "log_mstar" in table:
+        refuse_different(convention, own, "log_mstar")
+
+
+def add_photometry(config, table, convention):
+    """Add luminosities and mass-to-light ratios to a table, where the configuration asks for them.
+
+    Parameters
+    ----------
+    config : PrepareConfig
+        The configuration.
+    table : pandas.DataFrame
+        The brightnesses by the names of ``photometry.columns``; ``redshift`` or ``distance_mpc``; with ``log_mstar``
+        [log10 of solar masses] the ratio is computed too.
+    convention : Convention
+        What the masses assume.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        With ``luminosity_g`` [solar luminosities of the band], ``log_luminosity_err`` [dex], ``log_ml_g`` and
+        ``log_ml_g_err`` [dex], ``distance_mpc``; without the brightnesses.
+    convention : Convention
+        What masses, luminosities and ratios assume.
+    notes : list of str
+        What could not be computed.
+
+    Raises
+    ------
+    DataError
+        No galaxy gets a luminosity.
+    """
+    part = config.photometry
+    if part is None:
+        return table, convention, []
+    redshift = _redshift(part, table)
+    bright = {prefix: _flux(part, table, prefix) for prefix in ("", "colour_")}
+    if part.k_correction == "none":
+        light, light_err, own = _without_k(part, redshift, *bright[""])
+    else:
+        light, light_err, own = _with_k(part, redshift, bright)
+    if not np.isfinite(light).any():
+        raise DataError(
+            "No galaxy gets a luminosity: flux above 0 and redshift above 0 are known of "
+            f"{int(((bright[''][0] > 0) & (redshift > 0)).sum())} of {len(table)}, and the rest have no K-correction."
+        )
+    notes = []
+    if missing := int(np.isnan(light).sum()):
+        notes.append(f"photometry: {missing} of {len(table)} galaxies get no luminosity")
+    new = {"luminosity_g": 10**light, "log_luminosity_err": light_err}
+    if "distance_mpc" not in table or table["distance_mpc"].isna().all():
+        new["distance_mpc"] = luminosity_distance(redshift, hubble=part.hubble, omega_m=part.omega_m)
+    if "log_mstar" in table:
+        mass_err = table["log_mstar_err"] if "log_mstar_err" in table else pd.Series(np.nan, index=table.index)
+        ratio, ratio_err = log_mass_to_light(table["log_mstar"], light, mass_err, light_err)
+        beyond = np.abs(ratio) > MAX_LOG_ML
+        if beyond.any():
+            notes.append(f"photometry: {int(beyond.sum())} ratios beyond 10^+-{MAX_LOG_ML:g} are left out")
+        new["log_ml_g"] = np.where(beyond, np.nan, ratio)
+        new["log_ml_g_err"] = np.where(beyond, np.nan, ratio_err)
+    table = table.drop(columns=[c for c in BRIGHTNESSES if c in table]).assign(**new)
+    return table, _together(convention, own), notes
+
+
+def _redshift(part, table):
+    if "redshift" in table and table["redshift"].notna().any():
+        return table["redshift"].to_numpy(float)
+    if "distance_mpc" in table and table["distance_mpc"].notna().any():
+        grid = np.geomspace(1e-5, 5, 4096)
+        distance = luminosity_distance(grid, hubble=part.hubble, omega_m=part.omega_m)
+        return np.interp(table["distance_mpc"].to_numpy(float), distance, grid, left=np.nan, right=np.nan)
+    raise DataError("The key photometry needs a redshift: no table gives the column redshift or distance_mpc.")
+
+
+def _flux(part, table, prefix):
+    """Flux in nanomaggies, its error, and the extinction or None."""
+    zero_point = _ZERO_POINT if part.zero_point is None else part.zero_point
+    scale = 10 ** (0.4 * (_ZERO_POINT - zero_point))
+    empty = pd.Series(np.nan, index=table.index)
+    extinction = table[f"{prefix}extinction"].to_numpy(float) if f"{prefix}extinction" in table else None
+    if f"{prefix}magnitude" in part.columns:
+        magnitudes = table[f"{prefix}magnitude"].to_numpy(float)
+        flux = 10 ** (0.4 * (_ZERO_POINT - magnitudes))
+        error = table.get(f"{prefix}magnitude_err", empty).to_numpy(float) * flux * np.log(10) / 2.5
+        return flux, error, extinction
+    flux, error = (table.get(f"{prefix}{name}", empty).to_numpy(float) * scale for name in ("flux", "flux_err"))
+    return flux, error, extinction
+
+
+def _with_k(part, redshift, bright):
+    bands = {"": part.band, "colour_": part.colour_band}
+    fluxes = {bands[prefix]: flux for prefix, (flux, _, _) in bright.items()}
+    errors = {bands[prefix]: error for prefix, (_, error, _) in bright.items() if np.isfinite(error).any()}
+    extinctions = {bands[prefix]: value for prefix, (_, _, value) in bright.items() if value is not None}
+    made = rest_frame(
+        fluxes,
+        redshift,
+        part.band,
+        f"{part.band}-{part.colour_band}",
+        errors or None,
+        extinctions or None,
+        hubble=part.hubble,
+        omega_m=part.omega_m,
+    )
+    return made.log_luminosity, made.log_luminosity_err, made.convention
+
+
+def _without_k(part, redshift, flux, flux_err, extinction):
+    apparent, apparent_err = magnitude(flux, flux_err)
+    if extinction is not None:
+        apparent = deredden(apparent, extinction)
+    modulus = distance_modulus(luminosity_distance(redshift, hubble=part.hubble, omega_m=part.omega_m))
+    absolute, absolute_err = absolute_magnitude(apparent, modulus, magnitude_err=apparent_err)
+    sun = solar_magnitude(part.band)
+    light, light_err = log_luminosity(absolute, sun, absolute_err)
+    own = Convention(hubble=part.hubble, omega_m=part.omega_m, band=part.band, solar_magnitude=sun)
+    return light, light_err, own
+
+
+def _together(masses, light):
+    """Convention of ratios: what the masses assume, and the band and Sun of the luminosities."""
+    kept = {name: getattr(masses, name) for name in ("imf", "source", "h_scaling")}
+    return replace(light, **{name: value for name, value in kept.items() if value is not None})

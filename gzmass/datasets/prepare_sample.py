@@ -1,0 +1,132 @@
+"""The sample of `prepare`: which galaxies there are, and the image file of each."""
+
+import os
+
+import numpy as np
+import pandas as pd
+
+from gzmass.catalogs import clean_ids, named_columns, read_table
+from gzmass.datasets.prepare_config import plain_columns
+from gzmass.errors import DataError
+
+__all__ = ["find_sample"]
+
+
+def find_sample(config):
+    """Find the galaxies of a dataset and their images.
+
+    Without a list of galaxies every image is one. With a list the dataset holds those of it that have an image.
+
+    Parameters
+    ----------
+    config : PrepareConfig
+        The configuration.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        ``id`` (int64 or text, ascending, unique), ``file`` (text; missing where images are cut out of frames) and the
+        columns of the list of galaxies.
+    set_aside : dict of str to pandas.DataFrame
+        ``id``, ``file`` and ``reason`` of what can not be used, by where it comes from.
+    notes : list of str
+        What the user should know.
+
+    Raises
+    ------
+    DataError
+        There is no image, an id belongs to two, a name does not match the pattern, or a table can not be used.
+    ConfigError
+        A unit is unknown, or can not be converted.
+    """
+    listed, set_aside = _listed_galaxies(config)
+    notes = []
+    if config.images.frames is not None:
+        table = listed.assign(file=None)
+    else:
+        table, more = _image_files(config.images)
+        set_aside |= more
+        if listed is not None:
+            table, listed = _same_ids(table, listed)
+            without = listed[~listed["id"].isin(table["id"])]
+            set_aside["galaxies without an image"] = pd.DataFrame(
+                {"id": without["id"], "file": str(config.galaxies.file), "reason": "there is no image of this galaxy"}
+            )
+            if unlisted := len(table) - int(table["id"].isin(listed["id"]).sum()):
+                notes.append(f"images: {unlisted} of {len(table)} are not of a galaxy in the list")
+            images, table = table, table.merge(listed, on="id", validate="one_to_one")
+            if table.empty:
+                raise DataError(
+                    f"None of the {len(listed)} galaxies of {str(config.galaxies.file)!r} has an image: "
+                    f"{listed['id'].tolist()[0]!r} against {images['id'].tolist()[0]!r}."
+                )
+    if table.empty:
+        raise DataError(f"The table {str(config.galaxies.file)!r} has no galaxy.")
+    return table.sort_values("id", ignore_index=True).iloc[: config.limit], set_aside, notes
+
+
+def _listed_galaxies(config):
+    part = config.galaxies
+    if part is None:
+        return None, {}
+    columns = plain_columns(part.columns)
+    theirs = [entry if isinstance(entry, str) else entry["column"] for entry in columns.values()]
+    table, bad = read_table(part.file, part.id, theirs)
+    table = named_columns(table, columns, str(part.file))
+    set_aside = {"galaxies": bad.assign(file=str(part.file))}
+    if "ra" in table and "dec" in table:
+        wrong = ~(table["ra"].between(-180, 360) & table["dec"].between(-90, 90))
+        if wrong.all():
+            first = table.iloc[0]
+            raise DataError(
+                f"No galaxy of {str(part.file)!r} has a position: ra must be -180 to 360 and dec -90 to 90 degrees. "
+                f"Received: ra={first['ra']}, dec={first['dec']}."
+            )
+        reasons = [
+            f"ra={r:g}, dec={d:g} is no position in degrees" for r, d in table.loc[wrong, ["ra", "dec"]].to_numpy()
+        ]
+        set_aside["positions"] = pd.DataFrame({"id": table["id"][wrong], "file": str(part.file), "reason": reasons})
+        table = table[~wrong].reset_index(drop=True)
+    return table, set_aside
+
+
+def _image_files(source):
+    """Ids and files of all images that there are."""
+    if source.table is not None:
+        table, bad = read_table(source.table, source.id, [source.file])
+        empty = table[source.file].isna()
+        folder = source.table.parent
+        files = [str(folder / str(name)) for name in table[source.file][~empty]]
+        without = pd.DataFrame({"id": table["id"][empty], "reason": f"the column {source.file!r} is empty"})
+        set_aside = pd.concat([bad, without], ignore_index=True).assign(file=str(source.table))
+        if not files:
+            raise DataError(f"The table {str(source.table)!r} names no image in its column {source.file!r}.")
+        return pd.DataFrame({"id": table["id"][~empty].to_numpy(), "file": files}), {"list of images": set_aside}
+    before, after = source.pattern.split("{id}")
+    if source.folder is None:
+        names, paths = [path.name for path in source.files], [str(path) for path in source.files]
+    elif not source.folder.is_dir():
+        raise DataError(f"The folder of images {str(source.folder)!r} does not exist.")
+    else:
+        entries = [entry for entry in os.scandir(source.folder) if not entry.name.startswith(".")]
+        names, paths = [entry.name for entry in entries], [entry.path for entry in entries]
+    fits = np.array([n.startswith(before) and n.endswith(after) and len(n) > len(before) + len(after) for n in names])
+    if source.folder is None and not fits.all():
+        wrong = min(path for path, fit in zip(paths, fits, strict=True) if not fit)
+        raise DataError(f"The image {wrong!r} does not match the pattern {source.pattern!r}.")
+    if not fits.any():
+        raise DataError(f"The folder {str(source.folder)!r} has no image that matches the pattern {source.pattern!r}.")
+    chosen = np.flatnonzero(fits)
+    found = pd.Series([names[k][len(before) : len(names[k]) - len(after)] for k in chosen])
+    ids = clean_ids(found, f"the file names {source.pattern!r}")
+    repeated = ids.duplicated()
+    if repeated.any():
+        raise DataError(f"The id {ids[repeated].tolist()[0]!r} belongs to two images; ids must be unique.")
+    return pd.DataFrame({"id": ids, "file": [paths[k] for k in chosen]}), {}
+
+
+def _same_ids(table, other):
+    """Make the ids of two tables text if those of only one are."""
+    if table["id"].dtype != other["id"].dtype:
+        return tuple(part.assign(id=part["id"].astype(str)) for part in (table, other))
+    return table, other

@@ -1,0 +1,76 @@
+"""preparation.html: one file that needs nothing else and shows what was done, whatever is in the dataset."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+from astropy.io import fits
+
+from gzmass.datasets import PrepareConfig, prepare
+from gzmass.datasets.preparation_figures import column_figure, sky_figure
+from gzmass.pages import to_png
+
+
+class Links(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.sources, self.targets, self.names, self.open = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.sources += [attrs["src"]] if "src" in attrs else []
+        self.targets += [attrs["href"]] if "href" in attrs else []
+        self.names += [attrs["id"]] if "id" in attrs else []
+        if tag not in {"img", "meta", "br"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_shows_images_labels_matches_and_what_was_set_aside(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "fits").mkdir()
+    y, x = np.mgrid[:40, :40] - 19.5
+    for k in range(5):
+        image = 60 * np.exp(-np.hypot(x, y) / 3) + rng.normal(0, 0.3, x.shape)
+        fits.writeto(tmp_path / "fits" / f"<i>{k}.fits", image.astype(np.float32))
+    (tmp_path / "fits" / "<i>9.fits").write_bytes(b"no FITS")
+    ids = [f"<i>{k}" for k in range(5)]
+    table = pd.DataFrame({"id": ids, "ra": 180 + np.arange(5.0), "dec": 0.5, "log_ml_g": 0.2, "redshift": 0.1})
+    table.to_csv(tmp_path / "table.csv", index=False)
+    columns = {"ra": "ra", "dec": "dec", "redshift": "redshift"}
+    config = PrepareConfig(
+        out=tmp_path / "ds",
+        images={"folder": tmp_path / "fits"},
+        npix=20,
+        metadata={"file": tmp_path / "table.csv", "columns": columns},
+        mass_to_light={"file": tmp_path / "table.csv", "columns": {"log_ml_g": "log_ml_g"}, "kind": "proxy"},
+    )
+    page = (prepare(config).path / "preparation.html").read_text(encoding="utf-8")
+    links = Links()
+    links.feed(page)
+    assert links.open == []
+    assert all(source.startswith("data:image/png;base64,") for source in links.sources)
+    assert set(links.targets) == {*(f"#{name}" for name in links.names), "quarantine.csv"}
+    assert set(links.names) == {"images", "labels", "matches", "sky", "set_aside", "conventions"}
+    # before and after of the five, a figure a column, and the sky
+    figures = re.findall(r"<figcaption>(\w+): [\d,]+ of 5 galaxies", page)
+    assert {"redshift", "log_ml_g", "ra", "stretch_scale", "filled_fraction"} <= set(figures)
+    assert len(links.sources) == 2 * 5 + len(figures) + 1
+    assert "<i>0" not in page
+    assert "&lt;i&gt;0" in page
+    assert "labels are a proxy" in page
+    assert "can not be read" in page
+
+
+def test_figures_of_columns_without_a_spread_and_of_any_piece_of_sky():
+    for values in ([0.0, 0.0], [5.0], [1.0, 1e6, np.nan]):
+        assert to_png(column_figure(values, "x [px]"), dpi=40).startswith(b"\x89PNG")
+    wrapped = sky_figure([359.9, 0.1, np.nan], [0.0, 1.0, 2.0]).axes[0]
+    assert np.ptp(wrapped.get_lines()[0].get_xdata()) < 1
+    whole = sky_figure([10.0, 200.0], [-50.0, 60.0]).axes[0]
+    assert whole.name == "mollweide"
+    # right ascension 180 deg in the middle, larger ones to the left
+    assert sky_figure([181.0, 20.0], [0.0, 60.0]).axes[0].get_lines()[0].get_xdata()[0] < 0
