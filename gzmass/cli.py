@@ -179,7 +179,7 @@ def finetune(config: ConfigFile, overrides: Overrides = None):
     from gzmass.config import FinetuneConfig, load_config
 
     settings = load_config(FinetuneConfig, config, overrides or ())
-    start = f"the run {settings.init_from}" if settings.init_from else "random weights"
+    start = f"the run {settings.init_from}" if settings.init_from else settings.model.weights or "random weights"
     console.say(f"Fine-tuning {settings.model.trunk} from {start} on the M/L of {settings.dataset} in {settings.out}")
     console.load_keras()
     from gzmass.training import finetune_ml

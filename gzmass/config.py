@@ -53,9 +53,16 @@ class AugmentationConfig(StrictModel):
 class ModelConfig(StrictModel):
     """The graph: arguments of `gzmass.models.build_model` that do not follow from the dataset."""
 
-    trunk: Literal["cnn5", "cnn4"] = "cnn5"
+    trunk: Literal["cnn5", "cnn4", "resnet34"] = "cnn5"
+    weights: str | None = None
     hidden: int = Field(256, ge=1)
     dropout: Fraction = 0.3
+
+    @model_validator(mode="after")
+    def _weights_of_the_trunk(self):
+        if self.weights is not None and self.trunk != "resnet34":
+            raise ValueError(f"weights {self.weights!r} go with the trunk 'resnet34'; received trunk {self.trunk!r}")
+        return self
 
 
 class StageConfig(StrictModel):
@@ -66,6 +73,8 @@ class StageConfig(StrictModel):
     epochs: int | None = Field(None, ge=1)
     steps: int | None = Field(None, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
+    rate_decay: float = Field(1.0, gt=0, le=1)
+    batch_norm: Literal["train", "frozen"] = "train"
     schedule: Literal["cosine", "constant", "plateau"] = "cosine"
     warmup: Fraction = 0.05
     early_stopping: int | None = Field(None, ge=1)
@@ -75,6 +84,12 @@ class StageConfig(StrictModel):
     def _one_length(self):
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("a stage has either epochs or steps")
+        return self
+
+    @model_validator(mode="after")
+    def _trunk_is_trained(self):
+        if self.train in ("heads", 0) and (self.rate_decay < 1 or self.batch_norm == "frozen"):
+            raise ValueError("rate_decay and batch_norm are for stages that train blocks of the trunk")
         return self
 
 
@@ -93,6 +108,7 @@ class _RunConfig(StrictModel):
 
     dataset: Path
     out: Path
+    init_from: Path | None = None
     seed: int = Field(0, ge=0, lt=2**32)
     model: ModelConfig = ModelConfig()
     augmentation: AugmentationConfig | None = AugmentationConfig()
@@ -108,6 +124,12 @@ class _RunConfig(StrictModel):
             raise ValueError(f"two stages have the name {min(twice)!r}; each needs its own")
         return self
 
+    @model_validator(mode="after")
+    def _one_start(self):
+        if self.init_from is not None and self.model.weights is not None:
+            raise ValueError("init_from and model.weights both say where the trunk's weights come from; give one")
+        return self
+
 
 class PretrainConfig(_RunConfig):
     """Configuration of `gzmass pretrain-gz2`."""
@@ -119,7 +141,6 @@ class PretrainConfig(_RunConfig):
 class FinetuneConfig(_RunConfig):
     """Configuration of `gzmass finetune-ml`."""
 
-    init_from: Path | None = None
     metadata: list[str] = []
     linear_metadata: list[str] = []
     metadata_mask: bool = True

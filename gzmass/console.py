@@ -166,8 +166,13 @@ def run_summary(card):
     card : dict
         The card of the run.
     """
-    if card.get("init_from"):
-        say(f"from {card['init_from']['path']} came: {', '.join(card['init_from']['copied'])}")
+    if start := card.get("init_from"):
+        left = [f"{name} ({reason})" for name, reason in start.get("not_copied", {}).items()]
+        say(f"from {start['path']} came: {', '.join(start['copied'])}" + (f"; not: {', '.join(left)}" if left else ""))
+        for key, (there, here) in start.get("differences", {}).items():
+            say(f"that run was trained on other data: {key} {there}, here {here}")
+    if weights := card["config"]["model"].get("weights"):
+        say(f"the trunk started from {weights}, folded to one channel")
     measured = card["validation"]
     proxy = " (proxy)" if card["dataset"].get("label_kind") == "proxy" else ""
     if card["kind"] == "finetune-ml":

@@ -6,6 +6,7 @@ from keras import layers, ops
 
 from gzmass.errors import ConfigError
 from gzmass.layers import ConditionalSoftmax, MetadataStandardize
+from gzmass.models.resnet import load_imagenet
 from gzmass.models.trunks import SMALLEST_NPIX, TRUNKS, block_of
 from gzmass.tree import load_tree
 
@@ -24,6 +25,7 @@ def build_model(
     metadata=(),
     heads=HEADS,
     *,
+    weights=None,
     linear_metadata=(),
     metadata_mask=True,
     hidden=256,
@@ -40,13 +42,16 @@ def build_model(
         Side of the images [px], at least `gzmass.models.trunks.SMALLEST_NPIX`. No weight depends on it.
     tree : str, pathlib.Path, dict or DecisionTree, default "gz2"
         The decision tree of the votes.
-    trunk : {"cnn5", "cnn4"}, default "cnn5"
+    trunk : {"cnn5", "cnn4", "resnet34"}, default "cnn5"
         The convolutional trunk.
     metadata : sequence of str, default ()
         Names of the metadata columns, in the order of the input; with none there is no metadata input. They go to
         the mass-to-light head.
     heads : sequence of {"votes", "log_ml"}, default ("votes", "log_ml")
         The outputs.
+    weights : str or pathlib.Path, optional
+        Weights of the trunk "resnet34" that were learnt on colour images, as `gzmass.models.resnet.load_imagenet`
+        takes them. By default they are random.
     linear_metadata : sequence of str, default ()
         Those of `metadata` whose logarithm is not taken.
     metadata_mask : bool, default True
@@ -76,14 +81,8 @@ def build_model(
     Raises
     ------
     ConfigError
-        An argument is out of its range.
+        An argument is out of its range, or the weights can not be had.
     """
-    if trunk not in TRUNKS:
-        raise ConfigError(f"There is no trunk {trunk!r}; allowed are {', '.join(map(repr, TRUNKS))}.")
-    if npix < SMALLEST_NPIX[trunk]:
-        raise ConfigError(
-            f"The trunk {trunk!r} takes images of at least {SMALLEST_NPIX[trunk]} px. Received: npix={npix!r}."
-        )
     if not heads or set(heads) - set(HEADS):
         raise ConfigError(f"heads must be one or both of {HEADS}. Received: {tuple(heads)!r}.")
     if target not in ("log", "linear") or (uncertainty and target == "linear"):
@@ -95,7 +94,7 @@ def build_model(
         raise ConfigError(f"linear_metadata has {min(unknown)!r}, which is not among metadata {list(metadata)}.")
 
     image = keras.Input((npix, npix, 1), dtype="uint8", name="image")
-    trunk_model = _trunk(npix, trunk)
+    trunk_model = _trunk(npix, trunk, weights)
     features = trunk_model(image)
     inputs, outputs = {"image": image}, {}
     if metadata and "log_ml" in heads:
@@ -111,10 +110,21 @@ def build_model(
     return keras.Model(inputs, outputs, name="gzmass")
 
 
-def _trunk(npix, name):
+def _trunk(npix, name, weights):
+    if name not in TRUNKS:
+        raise ConfigError(f"There is no trunk {name!r}; allowed are {', '.join(map(repr, TRUNKS))}.")
+    if npix < SMALLEST_NPIX[name]:
+        raise ConfigError(
+            f"The trunk {name!r} takes images of at least {SMALLEST_NPIX[name]} px. Received: npix={npix!r}."
+        )
+    if weights is not None and name != "resnet34":
+        raise ConfigError(f"Only the trunk 'resnet34' takes weights. Received: trunk={name!r}, weights={weights!r}.")
     image = keras.Input((npix, npix, 1), dtype="uint8", name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="grey_to_unit")(image)
-    return keras.Model(image, TRUNKS[name](x), name="trunk")
+    trunk = keras.Model(image, TRUNKS[name](x), name="trunk")
+    if weights is not None:
+        load_imagenet(trunk, weights)
+    return trunk
 
 
 def _dense(features, hidden, dropout):
@@ -180,8 +190,11 @@ def initialise_mass_to_light(model, log_ml, metadata=None, target="log"):
     output.bias.assign(np.asarray(start, dtype="float32"))
 
 
-def train_only(model, part):
+def train_only(model, part, batch_norm="train"):
     """Choose what is trained.
+
+    The batch normalisation of a block that is not trained normalises with its moving statistics, in training too, and
+    does not change them.
 
     Parameters
     ----------
@@ -189,11 +202,15 @@ def train_only(model, part):
         The graph.
     part : {"all", "heads"} or int
         Everything; the heads alone; or the heads and the last blocks of the trunk, that many.
+    batch_norm : {"train", "frozen"}, default "train"
+        What the batch normalisation of the blocks that are trained does: normalise with the statistics of the batch
+        and learn, or stay as it is.
 
     Raises
     ------
     ConfigError
-        `part` is something else, or more blocks than the trunk has.
+        `part` or `batch_norm` is something else, there are more blocks than the trunk has, or there is no batch
+        normalisation to be frozen.
     """
     trunk = model.get_layer("trunk")
     n_blocks = max(block_of(layer) for layer in trunk.layers)
@@ -202,9 +219,18 @@ def train_only(model, part):
         raise ConfigError(
             f"What is trained must be 'all', 'heads' or a number of blocks to {n_blocks}. Received: {part!r}."
         )
+    normalisation = [layer for layer in trunk.layers if isinstance(layer, layers.BatchNormalization)]
+    if batch_norm not in ("train", "frozen") or (batch_norm == "frozen" and not normalisation):
+        raise ConfigError(
+            "batch_norm must be 'train', or 'frozen' with a trunk that has batch normalisation, such as 'resnet34'. "
+            f"Received: {batch_norm!r}."
+        )
     trunk.trainable = True
     for layer in trunk.layers:
         layer.trainable = block_of(layer) > n_blocks - blocks
+    if batch_norm == "frozen":
+        for layer in normalisation:
+            layer.trainable = False
 
 
 def transfer_weights(source, target, parts=("trunk", "morphology", "mass_to_light")):
@@ -219,18 +245,22 @@ def transfer_weights(source, target, parts=("trunk", "morphology", "mass_to_ligh
 
     Returns
     -------
-    list of str
-        Names of the sub-models that were copied. A head of another shape, or one that only one of them has, is not.
+    copied : list of str
+        Names of the sub-models that were copied.
+    not_copied : dict of str to str
+        Those that only one of the graphs has or that have other shapes, and which it is.
 
     Raises
     ------
     ConfigError
         The trunks are of different kinds.
     """
-    copied = []
-    names = {layer.name for layer in target.layers} & {layer.name for layer in source.layers}
+    copied, not_copied = [], {}
+    there, here = ({layer.name for layer in model.layers} for model in (source, target))
     for name in parts:
-        if name not in names:
+        if name not in there or name not in here:
+            if name in there | here:
+                not_copied[name] = "the earlier run has none" if name in here else "this run has none"
             continue
         weights, own = source.get_layer(name).get_weights(), target.get_layer(name).get_weights()
         if [w.shape for w in weights] == [w.shape for w in own]:
@@ -238,4 +268,6 @@ def transfer_weights(source, target, parts=("trunk", "morphology", "mass_to_ligh
             copied.append(name)
         elif name == "trunk":
             raise ConfigError("The weights can not be transferred: the two trunks are of different kinds.")
-    return copied
+        else:
+            not_copied[name] = "its layers have other shapes"
+    return copied, not_copied

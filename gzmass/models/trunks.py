@@ -2,6 +2,8 @@
 
 from keras import layers
 
+from gzmass.models.resnet import resnet34
+
 __all__ = ["SMALLEST_NPIX", "TRUNKS", "block_of", "cnn4", "cnn5"]
 
 
@@ -54,10 +56,10 @@ def cnn4(x):
 
 
 #: The trunks by name. A trunk names its layers ``block<n>_...`` from the image up: blocks are what is frozen together.
-TRUNKS = {"cnn4": cnn4, "cnn5": cnn5}
+TRUNKS = {"cnn4": cnn4, "cnn5": cnn5, "resnet34": resnet34}
 
 #: Side of the smallest images that a trunk takes [px].
-SMALLEST_NPIX = {"cnn4": 42, "cnn5": 16}
+SMALLEST_NPIX = {"cnn4": 42, "cnn5": 16, "resnet34": 32}
 
 
 def block_of(layer):

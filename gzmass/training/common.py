@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from gzmass.config import save_config
+from gzmass.config import load_config, save_config
 from gzmass.datasets import subset_by_id
 from gzmass.engine import fingerprint, write_atomically
 from gzmass.errors import ConfigError, DataError
@@ -76,14 +76,15 @@ def claim(config, dataset, init_from=None):
     """
     out = Path(config.out)
     wanted = {
-        "config": fingerprint(config.model_dump(mode="json", exclude={"out", "dataset", "init_from", "tensorboard"})),
+        "config": _fingerprint(config),
         "dataset": dataset.info["content_hash"],
         "init_from": init_from and init_from.card["weights_hash"],
     }
     file = out / "fingerprint.yaml"
     if file.is_file():
         found = yaml.safe_load(file.read_text(encoding="utf-8"))
-        if different := [key for key in wanted if found.get(key) != wanted[key]]:
+        different = [key for key in wanted if found.get(key) != wanted[key]]
+        if different and not (different == ["config"] and _resolved(out, type(config)) == wanted["config"]):
             raise ConfigError(
                 f"The key 'out' has the value {str(out)!r}, which holds a run with another {different[0]}; "
                 "give another directory, or remove that one."
@@ -99,6 +100,21 @@ def claim(config, dataset, init_from=None):
     return None
 
 
+def _fingerprint(config):
+    return fingerprint(config.model_dump(mode="json", exclude={"out", "dataset", "init_from", "tensorboard"}))
+
+
+def _resolved(out, kind):
+    """Fingerprint of a run's configuration with the keys that have come since, at their defaults; None if it has none.
+
+    So a run that an earlier version of gzmass has begun can be continued.
+    """
+    try:
+        return _fingerprint(load_config(kind, out / "config.yaml"))
+    except ConfigError:
+        return None
+
+
 def check_training(model, config):
     """Find out whether a graph can be trained as configured, before anything is written.
 
@@ -112,10 +128,11 @@ def check_training(model, config):
     Raises
     ------
     ConfigError
-        A stage trains more blocks than the trunk has, or TensorBoard's logs are wanted and it is not installed.
+        A stage trains more blocks than the trunk has, or freezes batch normalisation that it has not, or TensorBoard's
+        logs are wanted and it is not installed.
     """
     for stage in config.stages:
-        train_only(model, stage.train)
+        train_only(model, stage.train, stage.batch_norm)
     train_only(model, "all")
     missing = [name for name in ("tensorboard", "tensorflow") if find_spec(name) is None]
     if config.tensorboard and missing:

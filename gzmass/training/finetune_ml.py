@@ -9,7 +9,7 @@ from gzmass.datasets import open_dataset
 from gzmass.errors import ConfigError, DataError
 from gzmass.evaluation import calibrate_intervals, mass_to_light_metrics, vote_metrics
 from gzmass.losses import LabelledMean, SquaredErrorMassToLight, VoteError
-from gzmass.models import build_model, initialise_mass_to_light, load_run, save_run, transfer_weights
+from gzmass.models import build_model, initialise_mass_to_light, load_run, save_run
 from gzmass.models.run import forward
 from gzmass.training.common import (
     MASS_TO_LIGHT_LOSSES,
@@ -23,6 +23,7 @@ from gzmass.training.common import (
     write_galaxies,
 )
 from gzmass.training.stages import fit_stages
+from gzmass.training.starting import IMAGE_KEYS, differences, start_from
 
 __all__ = ["finetune_ml"]
 
@@ -30,10 +31,11 @@ __all__ = ["finetune_ml"]
 def finetune_ml(config, progress=None):
     """Train a graph on the mass-to-light ratios of a dataset; called again after an interruption it goes on.
 
-    With ``init_from`` the trunk, and the morphology head where there is one, come from a pretrained run; without it
-    they start from random weights. With ``vote_loss_weight`` above 0 the loss on the votes of all training galaxies is
-    added, so that both heads are trained jointly. Galaxies of the test split are never used; those of the validation
-    split choose the best epoch and calibrate the intervals.
+    With ``init_from`` the trunk, and each head that means the same, come from an earlier run, which may have learnt
+    from images of another size; without it they start from random weights, or the trunk from ``model.weights``. With
+    ``vote_loss_weight`` above 0 the loss on the votes of all training galaxies is added, so that both heads are trained
+    jointly. Galaxies of the test split are never used; those of the validation split choose the best epoch and
+    calibrate the intervals.
 
     Parameters
     ----------
@@ -78,7 +80,8 @@ def finetune_ml(config, progress=None):
         vote_concentration=_has_concentration(config, source),
         **config.model.model_dump(),
     )
-    copied = transfer_weights(source.model, model, _shared_parts(config, source)) if source else []
+    start = source and start_from(source, model, config, dataset, _different_parts(config, source))
+    copied = start["copied"] if start else []
     if tree and not auxiliary and "morphology" not in copied:
         raise ConfigError(
             f"The morphology head of {str(config.init_from)!r} does not fit the one of this run (its hidden layer has "
@@ -143,11 +146,7 @@ def finetune_ml(config, progress=None):
         )
     card["n_validation"] = len(held_out)
     card["calibration"] = calibrate_intervals(true, mean, sigma)
-    card["init_from"] = source and {
-        "path": str(config.init_from),
-        "weights_hash": source.card["weights_hash"],
-        "copied": copied,
-    }
+    card["init_from"] = start
     card["epochs"] = len(history)
     write_galaxies(config, dataset, [training_rows, held_out], source)
     return save_run(config.out, model, card)
@@ -166,11 +165,13 @@ def _held_out(dataset):
 def _tree(config, dataset, source):
     """Tree of the morphology head, if the run is to have one.
 
-    It has one if votes go on being learnt, or if the trunk that they were learnt with stays as it was: a head on a
-    trunk that has moved away from under it would predict votes that nothing has checked.
+    It has one if votes go on being learnt, or if the trunk that they were learnt with stays as it was and sees the same
+    kind of images: a head on other features would predict votes that nothing has checked.
     """
     trunk_moves = any(stage.train != "heads" for stage in config.stages)
-    tree = source.tree if source and (config.vote_loss_weight > 0 or not trunk_moves) else None
+    tree = None
+    if source and (config.vote_loss_weight > 0 or not (trunk_moves or _other_images(source, dataset))):
+        tree = source.tree
     if config.vote_loss_weight > 0:
         if dataset.tree is None:
             raise ConfigError(
@@ -184,6 +185,10 @@ def _tree(config, dataset, source):
             )
         tree = dataset.tree
     return tree
+
+
+def _other_images(source, dataset):
+    return any(key in IMAGE_KEYS for key in differences(source, dataset))
 
 
 def _mixed(labelled, others):
@@ -208,11 +213,13 @@ def _compile_arguments(config, tree):
     return {"loss": loss, "loss_weights": loss_weights, "metrics": metrics}
 
 
-def _shared_parts(config, source):
-    """Sub-models that mean the same in both runs: a mass-to-light head only with the same metadata and target."""
+def _different_parts(config, source):
+    """Compare what the mass-to-light heads learn: with other metadata, target or loss they mean something else."""
     earlier = source.card["config"]
-    same = all(earlier.get(key) == getattr(config, key) for key in ("metadata", "linear_metadata", "target", "loss"))
-    return ("trunk", "morphology", "mass_to_light") if same else ("trunk", "morphology")
+    keys = [k for k in ("metadata", "linear_metadata", "target", "loss") if earlier.get(k) != getattr(config, k)]
+    if not keys or "log_ml" not in source.model.output:
+        return {}
+    return {"mass_to_light": f"it was trained with another {keys[0]}"}
 
 
 def _has_concentration(config, source):

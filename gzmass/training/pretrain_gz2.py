@@ -6,7 +6,7 @@ from gzmass.datasets import open_dataset
 from gzmass.errors import DataError
 from gzmass.evaluation import vote_metrics
 from gzmass.losses import VoteError
-from gzmass.models import build_model, save_run
+from gzmass.models import build_model, load_run, save_run
 from gzmass.models.run import forward
 from gzmass.training.common import (
     VOTE_LOSSES,
@@ -14,10 +14,12 @@ from gzmass.training.common import (
     check_training,
     claim,
     labelled_rows,
+    refuse_overlap,
     repeated,
     write_galaxies,
 )
 from gzmass.training.stages import fit_stages
+from gzmass.training.starting import start_from
 
 __all__ = ["pretrain_gz2"]
 
@@ -25,7 +27,9 @@ __all__ = ["pretrain_gz2"]
 def pretrain_gz2(config, progress=None):
     """Train a graph on the votes of a dataset; called again after an interruption it goes on.
 
-    Galaxies of the test split, which is the same for votes and M/L, are never used.
+    Galaxies of the test split, which is the same for votes and M/L, are never used. With ``init_from`` the trunk, and
+    the morphology head if it is of the same tree, come from an earlier run, which may have learnt from images of
+    another size.
 
     Parameters
     ----------
@@ -44,13 +48,16 @@ def pretrain_gz2(config, progress=None):
     DataError
         The dataset can not be used, or its training or validation split has no votes.
     ConfigError
-        The run directory holds something else, or the trunk takes no images of that size.
+        The run directory holds something else, the trunk takes no images of that size, or ``init_from`` does not fit.
     """
     dataset = open_dataset(config.dataset)
     if dataset.tree is None:
         raise DataError(f"The dataset {str(dataset.path)!r} has no votes: there is nothing to pretrain on.")
     rows = labelled_rows(dataset, "votes", config.n_labels, config.seed)
     held_out = dataset.require_rows("val", "votes")
+    source = load_run(config.init_from) if config.init_from else None
+    if source is not None:
+        refuse_overlap(source, dataset)
     keras.utils.set_random_seed(config.seed)
     model = build_model(
         dataset.npix,
@@ -59,8 +66,9 @@ def pretrain_gz2(config, progress=None):
         vote_concentration=config.vote_loss == "dirichlet_multinomial",
         **config.model.model_dump(),
     )
+    start = source and start_from(source, model, config, dataset, _different_parts(source, dataset))
     check_training(model, config)
-    if run := claim(config, dataset):
+    if run := claim(config, dataset, source):
         return run
     size = config.optimization.batch_size
 
@@ -84,6 +92,12 @@ def pretrain_gz2(config, progress=None):
     card = base_card("pretrain-gz2", config, dataset, rows, tree=dataset.tree)
     card["validation"] = vote_metrics(dataset.votes(held_out), fractions, dataset.tree, dataset.votes(rows))
     card["n_validation"] = len(held_out)
+    card["init_from"] = start
     card["epochs"] = len(history)
-    write_galaxies(config, dataset, [rows, held_out])
+    write_galaxies(config, dataset, [rows, held_out], source)
     return save_run(config.out, model, card)
+
+
+def _different_parts(source, dataset):
+    other_tree = source.tree is not None and source.tree != dataset.tree
+    return {"morphology": "it was trained on another tree"} if other_tree else {}

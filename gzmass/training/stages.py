@@ -10,6 +10,7 @@ from gzmass.errors import GzmassError
 from gzmass.layers import RandomAffine
 from gzmass.models import train_only
 from gzmass.training.checkpoint import Checkpoint
+from gzmass.training.rates import LayerwiseAdam, LayerwiseAdamW, LayerwiseNadam, rate_factors
 
 __all__ = ["SHORTEST_EPOCH", "fit_stages", "plateau_rate"]
 
@@ -20,6 +21,7 @@ SHORTEST_EPOCH = 40
 MIN_DELTA = 1e-4
 
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "nadam": keras.optimizers.Nadam}
+LAYERWISE_OPTIMIZERS = {"adam": LayerwiseAdam, "adamw": LayerwiseAdamW, "nadam": LayerwiseNadam}
 
 
 def fit_stages(model, stages, *, compile_arguments, batches, validation, config, out, progress=None):
@@ -59,13 +61,13 @@ def fit_stages(model, stages, *, compile_arguments, batches, validation, config,
     for index, stage in enumerate(stages):
         if index < state.stage:
             continue
-        train_only(model, stage.train)
+        train_only(model, stage.train, stage.batch_norm)
         data = batches(SHORTEST_EPOCH if stage.steps else 1)
         epochs = stage.epochs or -(-stage.steps // len(data))
         arguments = compile_arguments()
         trained = _with_augmentation(model, config.augmentation, arguments["loss"])
         trained.compile(
-            _optimizer(stage, config.optimization, epochs * len(data)),
+            _optimizer(stage, config.optimization, epochs * len(data), model, trained.trainable_variables),
             **arguments,
             steps_per_execution=config.optimization.steps_per_execution,
         )
@@ -182,16 +184,18 @@ def _with_augmentation(model, augmentation, outputs):
     return keras.Model(inputs, {name: given[name] for name in outputs}, name="training")
 
 
-def _optimizer(stage, optimization, steps):
+def _optimizer(stage, optimization, steps, model, variables):
     rate = stage.learning_rate
     if stage.schedule == "cosine":
         warmup = round(stage.warmup * steps)
         rate = keras.optimizers.schedules.CosineDecay(
             0.0 if warmup else rate, max(steps - warmup, 1), warmup_target=rate if warmup else None, warmup_steps=warmup
         )
-    return OPTIMIZERS[optimization.optimizer](
-        rate, clipnorm=optimization.clip_norm, weight_decay=optimization.weight_decay
-    )
+    arguments = {"clipnorm": optimization.clip_norm, "weight_decay": optimization.weight_decay}
+    if stage.rate_decay == 1:
+        return OPTIMIZERS[optimization.optimizer](rate, **arguments)
+    factors = rate_factors(model.get_layer("trunk"), variables, stage.rate_decay)
+    return LAYERWISE_OPTIMIZERS[optimization.optimizer](rate, factors=factors, **arguments)
 
 
 def _tensorboard(config, out, stage):

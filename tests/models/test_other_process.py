@@ -13,7 +13,7 @@ import pytest
 
 from gzmass.config import FinetuneConfig
 from gzmass.datasets import open_dataset
-from gzmass.models import load_run
+from gzmass.models import build_model, load_run
 from gzmass.training import finetune_ml
 
 HERE = Path(__file__).parent
@@ -25,10 +25,16 @@ BACKENDS = ["tensorflow", "jax", "torch"]
 
 @pytest.fixture(scope="module")
 def folder(galaxies, tmp_path_factory):
-    """What the processes are given: every layer in a saved model, a run, its dataset."""
+    """What the processes are given: every layer in a saved model, a ResNet34, a run, its dataset."""
     folder = tmp_path_factory.mktemp("processes")
     for name in CASES:
         functional(name, SHAPES[name][0])[0].save(folder / f"{name}.keras")
+    if importlib.util.find_spec("keras_hub"):
+        resnet = build_model(32, trunk="resnet34", heads=("log_ml",), hidden=8)
+        resnet.save(folder / "resnet34.keras")
+        image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 1), dtype=np.uint8)
+        np.save(folder / "image.npy", image)
+        np.save(folder / "resnet34-here.npy", resnet.predict({"image": image}, verbose=0)["log_ml"])
     shutil.copytree(galaxies, folder / "dataset")
     config = FinetuneConfig(
         dataset=galaxies,
@@ -92,6 +98,25 @@ def test_a_run_predicts_the_same(made_by, folder, backend):
     there = pd.read_parquet(made_by(backend, "predictions-{backend}.parquet"))
     numbers = here.select_dtypes("number").columns
     np.testing.assert_allclose(there[numbers], here[numbers], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+def test_a_saved_resnet34_needs_no_keras_hub(made_by, folder, backend):
+    pytest.importorskip("keras_hub", reason="keras-hub is not installed")
+    there = np.load(made_by(backend, "resnet34-{backend}.npy"))
+    np.testing.assert_allclose(there, np.load(folder / "resnet34-here.npy"), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_layerwise_rates_are_the_same(made_by, backend):
+    expected, got = (
+        np.load(made_by("tensorflow", "rates-{backend}.npz")),
+        np.load(made_by(backend, "rates-{backend}.npz")),
+    )
+    for name in expected.files:
+        np.testing.assert_allclose(got[name], expected[name], rtol=1e-6, err_msg=name)
+        moved = 2.0 - got[name]
+        np.testing.assert_allclose(moved[1], 0.25 * moved[0], rtol=0.01, err_msg=name)
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])

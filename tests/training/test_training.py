@@ -2,15 +2,18 @@
 
 import shutil
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
+from gzmass import console
 from gzmass.config import FinetuneConfig, PretrainConfig
 from gzmass.datasets import open_dataset
 from gzmass.errors import ConfigError, DataError, GzmassError
 from gzmass.losses import MultinomialVotes
+from gzmass.models.trunks import block_of
 from gzmass.training import finetune_ml, pretrain_gz2
 
 SMALL = {"hidden": 16, "dropout": 0.2}
@@ -75,6 +78,70 @@ def test_pretraining_makes_a_run(pretrained):
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
 
 
+def test_a_trunk_goes_to_larger_images(make_dataset, pretrained, tmp_path, capsys):
+    larger = make_dataset(npix=28, band="r")
+    heads = {"stages": [{**HEAD, "epochs": 1}], "init_from": pretrained.path}
+    run = finetune_ml(finetune_config(larger, tmp_path / "run", **heads))
+    assert equal(trunk_weights(run.model), trunk_weights(pretrained.model))
+    assert run.npix == 28
+    start = run.card["init_from"]
+    # on other images nothing has checked the vote head, though the trunk under it is the same
+    assert start["copied"] == ["trunk"]
+    assert start["not_copied"] == {
+        "morphology": "this run has none", "mass_to_light": "the earlier run has none"
+    }  # fmt: skip
+    assert start["differences"] == {"npix": [20, 28], "band": ["g", "r"]}
+    console.run_summary(run.card)
+    said = capsys.readouterr().out
+    assert "came: trunk; not: morphology (this run has none), mass_to_light (the earlier run has none)" in said
+    assert "that run was trained on other data: npix 20, here 28" in said
+
+
+def test_pretraining_goes_on_with_larger_images(make_dataset, pretrained, tmp_path):
+    stages = [{"name": "votes", "epochs": 1, "learning_rate": 1e-30, "schedule": "constant"}]
+    config = pretrain_config(make_dataset(npix=28), tmp_path / "run", init_from=pretrained.path, stages=stages)
+    run = pretrain_gz2(config)
+    assert run.card["init_from"]["copied"] == ["trunk", "morphology"]
+    for one, other in zip(run.model.get_weights(), pretrained.model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_another_trunk_is_no_start(make_dataset, pretrained, tmp_path):
+    config = pretrain_config(
+        make_dataset(npix=44), tmp_path / "run", init_from=pretrained.path, model={**SMALL, "trunk": "cnn4"}
+    )
+    with pytest.raises(ConfigError, match=r"'model.trunk' has the value 'cnn4', but the run .* has the trunk 'cnn5'"):
+        pretrain_gz2(config)
+    assert not (tmp_path / "run").exists()
+
+
+def test_resnet34_is_unfrozen_from_the_top_and_continued_bit_for_bit(make_dataset, tmp_path):
+    pytest.importorskip("keras_hub", reason="keras-hub is not installed")
+    stages = [{"name": "top", "train": 1, "epochs": 2, "rate_decay": 0.5, "learning_rate": 1e-3}]
+    config = finetune_config(
+        make_dataset(n=15, npix=32),
+        tmp_path / "whole",
+        model={"trunk": "resnet34", "hidden": 8},
+        optimization={"batch_size": 9},
+        n_labels=None,
+        test_time_augmentation=1,
+        stages=stages,
+    )
+
+    def keep(_, epoch, *__):
+        if epoch == 1:
+            shutil.copytree(tmp_path / "whole", tmp_path / "killed")
+
+    whole = finetune_ml(config, progress=keep)
+    resumed = finetune_ml(config.model_copy(update={"out": tmp_path / "killed"}))
+    # the moving statistics of the batch normalisation too
+    assert equal(resumed.model.get_weights(), whole.model.get_weights())
+    trunk = whole.model.get_layer("trunk")
+    for layer in trunk.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            assert np.array_equal(layer.moving_mean, np.zeros(layer.moving_mean.shape)) == (block_of(layer) < 5)
+
+
 def test_the_best_epoch_is_kept(galaxies, tmp_path):
     # the rate goes on rising, and in the second epoch it is far too high: the best epoch is not the last
     stages = [{"name": "votes", "epochs": 2, "learning_rate": 0.1, "warmup": 0.99}]
@@ -102,6 +169,19 @@ def test_only_the_last_blocks_are_unfrozen(galaxies, pretrained, tmp_path):
     run = finetune_ml(finetune_config(galaxies, tmp_path / "run", init_from=pretrained.path, stages=stages))
     before, after = trunk_weights(pretrained.model), trunk_weights(run.model)
     assert [np.array_equal(a, b) for a, b in zip(before, after, strict=True)] == [True] * 6 + [False] * 4
+
+
+def test_lower_blocks_move_by_the_stated_ratio(galaxies, pretrained, tmp_path):
+    # the first step of Adam moves each weight by the learning rate, whatever its gradient
+    stage = {"name": "one", "train": 3, "epochs": 1, "schedule": "constant", "rate_decay": 0.5, "learning_rate": 1e-3}
+    optimization = {"batch_size": 36, "weight_decay": 0.0, "clip_norm": None}
+    config = finetune_config(
+        galaxies, tmp_path / "run", init_from=pretrained.path, stages=[stage], optimization=optimization
+    )
+    run = finetune_ml(config)
+    pairs = zip(trunk_weights(pretrained.model), trunk_weights(run.model), strict=True)
+    kernels = [np.abs(after - before).max() for before, after in pairs][::2]
+    np.testing.assert_allclose(kernels, [0, 0, 1.25e-4, 2.5e-4, 5e-4], rtol=0.02)
 
 
 @pytest.mark.parametrize("vote_loss", ["dirichlet_multinomial", "squared_error"])
@@ -199,6 +279,22 @@ def test_a_finished_run_is_not_made_again_and_another_one_is_refused(galaxies, p
     assert equal(again.model.get_weights(), pretrained.model.get_weights())
     with pytest.raises(ConfigError, match=r"'out' has the value .*, which holds a run with another config"):
         pretrain_gz2(pretrain_config(galaxies, tmp_path / "run", seed=5))
+
+
+def test_a_run_of_an_earlier_version_is_continued(galaxies, pretrained, tmp_path):
+    # its configuration lacks the keys that have come since, and its fingerprint is another one for that
+    shutil.copytree(pretrained.path, tmp_path / "run")
+    file = tmp_path / "run" / "config.yaml"
+    old = yaml.safe_load(file.read_text())
+    del old["stages"][0]["rate_decay"], old["model"]["weights"]
+    file.write_text(yaml.safe_dump(old))
+    mark = tmp_path / "run" / "fingerprint.yaml"
+    mark.write_text(yaml.safe_dump({**yaml.safe_load(mark.read_text()), "config": "of an earlier version"}))
+    again = pretrain_gz2(pretrain_config(galaxies, tmp_path / "run"))
+    assert equal(again.model.get_weights(), pretrained.model.get_weights())
+    stages = [{"name": "votes", "epochs": 3, "rate_decay": 0.5}]
+    with pytest.raises(ConfigError, match="holds a run with another config"):
+        pretrain_gz2(pretrain_config(galaxies, tmp_path / "run", stages=stages))
 
 
 def test_a_folder_with_something_else_is_refused(galaxies, tmp_path):

@@ -1,0 +1,76 @@
+"""Starting from an earlier run, whose images may be of another size: what is copied, what is not, and what differs."""
+
+from gzmass.errors import ConfigError
+from gzmass.models import transfer_weights
+
+__all__ = ["IMAGE_KEYS", "LABEL_KEYS", "differences", "start_from"]
+
+#: What `dataset.yaml` says about the images, and about M/L: where two datasets differ in it, the same grey level or the
+#: same number means something else.
+IMAGE_KEYS = ("npix", "band", "stretch", "crop", "cutout")
+LABEL_KEYS = ("label_kind", "imf", "solar_magnitude", "cosmology")
+
+
+def differences(source, dataset):
+    """Compare what a run was trained on with a dataset.
+
+    Parameters
+    ----------
+    source : gzmass.models.Run
+        The run.
+    dataset : gzmass.datasets.Dataset
+        The dataset.
+
+    Returns
+    -------
+    dict of str to list
+        The value there and the value here, of each of `IMAGE_KEYS` and `LABEL_KEYS` in which the two differ; one that
+        only one of them states is left out.
+    """
+    there, here = source.card["dataset"], dataset.info
+    keys = [key for key in (*IMAGE_KEYS, *LABEL_KEYS) if key in there and key in here]
+    return {key: [there[key], here[key]] for key in keys if there[key] != here[key]}
+
+
+def start_from(source, model, config, dataset, different):
+    """Copy the weights of an earlier run, as far as they fit, and write down what was done.
+
+    Parameters
+    ----------
+    source : gzmass.models.Run
+        The run.
+    model : keras.Model
+        The new graph, which is changed. Its images may be of another size.
+    config : gzmass.config.PretrainConfig or gzmass.config.FinetuneConfig
+        The configuration.
+    dataset : gzmass.datasets.Dataset
+        The dataset of the new run.
+    different : dict of str to str
+        Sub-models that mean something else in the two runs, and why; they are not copied.
+
+    Returns
+    -------
+    dict
+        For the card: ``path``, ``weights_hash``, ``copied``, ``not_copied`` with the reasons, and ``differences``
+        between the datasets.
+
+    Raises
+    ------
+    ConfigError
+        The trunks are of different kinds.
+    """
+    trunk = source.card["config"]["model"]["trunk"]
+    if trunk != config.model.trunk:
+        raise ConfigError(
+            f"The key 'model.trunk' has the value {config.model.trunk!r}, but the run {str(source.path)!r}, which "
+            f"'init_from' names, has the trunk {trunk!r}; they must be the same."
+        )
+    parts = [name for name in ("trunk", "morphology", "mass_to_light") if name not in different]
+    copied, not_copied = transfer_weights(source.model, model, parts)
+    return {
+        "path": str(config.init_from),
+        "weights_hash": source.card["weights_hash"],
+        "copied": copied,
+        "not_copied": {**not_copied, **different},
+        "differences": differences(source, dataset),
+    }
