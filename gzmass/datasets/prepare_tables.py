@@ -128,6 +128,11 @@ def _wanted(part, sample):
 
 
 def _read_mapping(through):
+    if through.galaxy == through.catalogue:
+        raise ConfigError(
+            f"The keys galaxy and catalogue of match.through name the same column {through.galaxy!r}; each names a kind "
+            "of id."
+        )
     table, _ = read_table(through.file, through.galaxy, [through.catalogue])
     theirs = optional_ids(table[through.catalogue], f"column {through.catalogue!r} of {str(through.file)!r}")
     return table.rename(columns={"id": through.galaxy}).assign(**{through.catalogue: theirs})
@@ -237,9 +242,7 @@ def _add(result, name, part, other, bad, notes):
         raise ConfigError(f"The column {twice[0]!r} is given twice; the key {name} gives it again.")
     match = _match(result.table, other, name, part)
     if not len(match.left):
-        example = f": {other['id'].tolist()[0]!r} against {result.table['id'].tolist()[0]!r}" if len(other) else ""
-        what = "ids" if part.match.by == "id" else "positions"
-        raise DataError(f"None of the {len(other)} {what} of the table of {name} is that of an image{example}.")
+        raise DataError(_nothing_found(result.table, other, name, part))
     table, summary = outer_join(result.table, other, match, how="left", prefer="left")
     # flags and the like are numbers beside NaN; the other ids of a catalogue keep all their digits
     flags = [c for c in table if table[c].dtype == "Int64" and not c.endswith("id")]
@@ -249,6 +252,16 @@ def _add(result, name, part, other, bad, notes):
     if summary.n_right_only:
         notes.append(f"{name}: {summary.n_right_only} of {len(other)} galaxies have no image")
     return replace(result, table=table, set_aside=set_aside, notes=notes, matches=[*result.matches, row])
+
+
+def _nothing_found(galaxies, other, name, part):
+    first = f"the first one is {galaxies['id'].tolist()[0]!r}"
+    theirs = f", whose first id is {other['id'].tolist()[0]!r}" if len(other) else ""
+    if part.match.by == "sky":
+        hint = f"the key {name}.match.radius_arcsec has the value {part.match.radius_arcsec:g}"
+    else:
+        hint = "ids of another kind are translated by match.through, and match.by: sky goes by positions"
+    return f"None of the galaxies ({first}) is found in the table of {name} {str(part.file)!r}{theirs}; {hint}."
 
 
 def _match(galaxies, other, name, part):

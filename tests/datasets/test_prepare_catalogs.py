@@ -129,15 +129,21 @@ def test_a_catalogue_matched_by_position(config):
     assert ds.table["objid"].tolist() == (IDS + 7).tolist()
     assert ds.metadata(["flag_sed"]).shape == (N, 1)
     # its own ids are others
-    with pytest.raises(DataError, match=r"None of the .* mass_to_light is that of an image"):
+    with pytest.raises(DataError, match=r"None of the galaxies .* mass_to_light"):
         prepare(config(out=summary.path.parent / "by_id", mass_to_light={**part, "match": {"by": "id"}}))
 
 
-def test_votes_through_a_table_of_names(config):
+def test_votes_through_a_table_of_names(config, folder):
     through = {"file": "names.csv", "galaxy": "objid", "catalogue": "dr8"}
     votes = {"file": "gz2.csv", "format": "galaxy_zoo_2", "statistic": "count", "match": {"through": through}}
     ds = open_dataset(prepare(config(votes=votes)).path)
     assert (ds.votes() == 5).all()
+    with pytest.raises(DataError, match=r"ids of another kind are translated by match\.through"):
+        prepare(config(out=folder / "other", votes={**votes, "match": {}}))
+    twice = {"file": "names.csv", "galaxy": "objid", "catalogue": "objid"}
+    with pytest.raises(ConfigError, match="same column 'objid'"):
+        prepare(config(out=folder / "other", votes={**votes, "match": {"through": twice}}))
+    assert not (folder / "other").exists()
 
 
 def test_galaxies_without_an_image_are_set_aside(config, folder):
