@@ -130,8 +130,8 @@ def _wanted(part, sample):
 def _read_mapping(through):
     if through.galaxy == through.catalogue:
         raise ConfigError(
-            f"The keys galaxy and catalogue of match.through name the same column {through.galaxy!r}; each names a kind "
-            "of id."
+            f"The keys galaxy and catalogue of match.through name the same column {through.galaxy!r}; each names "
+            "another kind of id."
         )
     table, _ = read_table(through.file, through.galaxy, [through.catalogue])
     theirs = optional_ids(table[through.catalogue], f"column {through.catalogue!r} of {str(through.file)!r}")
