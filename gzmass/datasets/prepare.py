@@ -17,7 +17,7 @@ from gzmass.datasets.prepare_photometry import add_photometry, check_photometry
 from gzmass.datasets.prepare_sample import find_sample
 from gzmass.datasets.prepare_tables import read_catalogs
 from gzmass.datasets.split import split_by_id
-from gzmass.datasets.write import begin_dataset, encode_png, write_dataset
+from gzmass.datasets.write import begin_dataset, write_dataset, write_image
 from gzmass.engine import fingerprint, map_pieces, write_atomically
 from gzmass.errors import DataError
 from gzmass.images.frames import index_frames
@@ -206,14 +206,12 @@ def _make_piece(config, out, frames, frames_state, galaxies):
 
 
 def _make_image(config, out, frames, galaxy):
-    target = out / "images" / image_name(galaxy.id)
     try:
         made = prepare_image(config, galaxy, frames)
     except DataError as error:
-        target.unlink(missing_ok=True)
+        (out / "images" / image_name(galaxy.id)).unlink(missing_ok=True)
         return str(error), *[None] * len(MEASURED)
-    with write_atomically(target) as partial:
-        partial.write_bytes(encode_png(made.pixels))
+    write_image(out, galaxy.id, made.pixels)
     return None, *made.measured.values()
 
 

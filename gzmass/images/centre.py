@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from gzmass.errors import DataError
+from gzmass.images.smooth import smoothed
 from gzmass.images.stretch import sky_statistics
 
 __all__ = ["Centre", "find_centre"]
@@ -16,6 +16,7 @@ _LEAST_TOLERANCE = 2.0
 _SMOOTHING = 0.01  # of the shorter side, but at least so many pixels:
 _LEAST_SMOOTHING = 1.0
 _SIGNIFICANT = 5.0  # standard deviations of the smoothed sky
+_NEIGHBOURS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx)
 _RIVAL = 1.5  # times as bright as the source at the position: then it is not clear which of the two is meant
 
 
@@ -99,14 +100,18 @@ def _peaks(image, level, sigma, x, y, max_offset):
     margin = int(np.ceil(max_offset + 4 * smoothing)) + 2
     top, left = max(0, round(y) - margin), max(0, round(x) - margin)
     flux = image[top : round(y) + margin + 1, left : round(x) + margin + 1] - np.float32(level)
-    smooth = ndimage.gaussian_filter(np.where(np.isfinite(flux), flux, np.float32(0)), smoothing)
+    flux[~np.isfinite(flux)] = 0
+    smooth = smoothed(flux, smoothing)
     # noise that is independent from pixel to pixel falls by this factor
     sigma = sigma / (2 * np.sqrt(np.pi) * smoothing)
     # the rim of what is looked at can not be told to be a maximum
-    is_peak = (smooth == ndimage.maximum_filter(smooth, 3, mode="constant", cval=np.inf)) & (smooth > 0)
-    is_peak &= smooth >= _SIGNIFICANT * sigma
+    inner = smooth[1:-1, 1:-1]
+    is_peak = (inner > 0) & (inner >= _SIGNIFICANT * sigma)
+    ny, nx = inner.shape
+    for dy, dx in _NEIGHBOURS:
+        is_peak &= inner >= smooth[1 + dy : 1 + dy + ny, 1 + dx : 1 + dx + nx]
     found = []
-    for row, column in np.argwhere(is_peak):
+    for row, column in np.argwhere(is_peak) + 1:
         part = smooth[row - 1 : row + 2, column - 1 : column + 2]
         peak_x = left + column + _vertex(*part[1])
         peak_y = top + row + _vertex(*part[:, 1])

@@ -1,6 +1,7 @@
 """Cutting a square out of an image and resampling it to the pixels of a network, the flux conserved."""
 
 import operator
+from functools import lru_cache
 
 import numpy as np
 
@@ -167,6 +168,7 @@ def _resampled(image, left, top, width, height, shape):
     return np.divide(flux, weight, out=np.full_like(flux, np.nan), where=covered)
 
 
+@lru_cache(maxsize=16)  # the images of a survey are often all of one size, and so are the cutouts
 def _weights(start, length, n_new, n_old):
     """Weight of each old pixel in each new one along an axis, shape (n_new, n_old); the rows sum to 1.
 
@@ -176,6 +178,10 @@ def _weights(start, length, n_new, n_old):
     old = np.arange(n_old)
     if n_new <= length:
         weights = np.minimum(edges[1:, None], old + 1) - np.maximum(edges[:-1, None], old)
-        return (np.clip(weights, 0, None) * (n_new / length)).astype(np.float32)
-    centres = np.clip((edges[1:] + edges[:-1]) / 2 - 0.5, 0, n_old - 1)
-    return np.clip(1 - np.abs(centres[:, None] - old), 0, None).astype(np.float32)
+        weights = np.clip(weights, 0, None) * (n_new / length)
+    else:
+        centres = np.clip((edges[1:] + edges[:-1]) / 2 - 0.5, 0, n_old - 1)
+        weights = np.clip(1 - np.abs(centres[:, None] - old), 0, None)
+    weights = weights.astype(np.float32)
+    weights.flags.writeable = False
+    return weights

@@ -36,9 +36,9 @@ def pixel_scale(header, primary=None):
     scale = _wcs_scale(header)
     if scale is not None:
         return scale
-    for one in (header, primary):
-        for keyword in _SCALE_KEYWORDS if one is not None else ():
-            scale = _positive(one[keyword]) if keyword in one else None
+    for get in (_getter(one) for one in (header, primary) if one is not None):
+        for keyword in _SCALE_KEYWORDS:
+            scale = _positive(get(keyword))
             if scale is not None:
                 return scale
     return None
@@ -58,7 +58,7 @@ def celestial_wcs(header):
         None when the header has no celestial WCS, or one that astropy can not make sense of without the rest of the
         file (tables of distortions).
     """
-    axes = _celestial_axes(header)
+    axes = _celestial_axes(_getter(header))
     if len(axes) != 2:
         return None
     with warnings.catch_warnings():
@@ -129,29 +129,36 @@ def band_names(header, n_planes):
     return []
 
 
-def _celestial_axes(header):
-    axes = range(1, int(header.get("NAXIS", header.get("WCSAXES", 0))) + 1)
-    return [axis for axis in axes if str(header.get(f"CTYPE{axis}", "")).upper().startswith(_CELESTIAL)]
+def _getter(header):
+    """Make Header.get, but quick: astropy takes long to tell that a keyword is not there, and most are not."""
+    present = set(header)
+    return lambda keyword, default=None: header[keyword] if keyword in present else default
+
+
+def _celestial_axes(get):
+    axes = range(1, int(get("NAXIS", get("WCSAXES", 0))) + 1)
+    return [axis for axis in axes if str(get(f"CTYPE{axis}", "")).upper().startswith(_CELESTIAL)]
 
 
 def _wcs_scale(header):
-    axes = _celestial_axes(header)
+    get = _getter(header)
+    axes = _celestial_axes(get)
     if len(axes) != 2:
         return None
     pairs = [(i, j) for i in axes for j in axes]
-    matrix = [header.get(f"CD{i}_{j}") for i, j in pairs]
+    matrix = [get(f"CD{i}_{j}") for i, j in pairs]
     if any(term is not None for term in matrix):
         matrix = [term or 0.0 for term in matrix]
     else:
-        rows = [header.get(f"CDELT{i}") for i in axes]
-        turn = [header.get(f"PC{i}_{j}") for i, j in pairs]
+        rows = [get(f"CDELT{i}") for i in axes]
+        turn = [get(f"PC{i}_{j}") for i, j in pairs]
         if rows == [None, None] and turn == [None] * 4:
             return None  # a scale of 1 degree by default is nobody's statement
         # a rotation by CROTA leaves the area as it is
         turn = [float(i == j) if term is None else term for term, (i, j) in zip(turn, pairs, strict=True)]
         rows = [1.0 if row is None else row for row in rows]
         matrix = [rows[0] * turn[0], rows[0] * turn[1], rows[1] * turn[2], rows[1] * turn[3]]
-    units = [_ARCSEC.get(str(header.get(f"CUNIT{i}", "deg")).strip().lower(), 3600.0) for i in axes]
+    units = [_ARCSEC.get(str(get(f"CUNIT{i}", "deg")).strip().lower(), 3600.0) for i in axes]
     area = abs(matrix[0] * matrix[3] - matrix[1] * matrix[2]) * units[0] * units[1]
     return _positive(np.sqrt(area))
 

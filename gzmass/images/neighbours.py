@@ -19,8 +19,9 @@ _SEED = 0  # the same image gives the same bytes
 def fill_neighbours(pixels, x=None, y=None, fill="symmetric"):
     """Take neighbours and foreground stars out of the image of a galaxy.
 
-    Sources are found by `photutils.segmentation.detect_sources` in the smoothed image. The segment at the centre is
-    the galaxy, and is divided at its saddles into peaks. A source is taken away if it is
+    Sources are segments of connected pixels above the sky in the smoothed image, as those that
+    `photutils.segmentation.detect_sources` finds. The one at the centre is the galaxy, and is divided at its saddles
+    into peaks. A source is taken away if it is
 
     - outside of 1.5 times the galaxy's ellipse, with a peak of 5 standard deviations of the smoothed sky; or
     - nearer and apart: its peak is 4 times as high as the saddle to the galaxy, and 10 deviations above that; or

@@ -1,5 +1,7 @@
 """The stretch: linear flux to 8 bits by a logarithm or asinh, its scale the image's own sky noise and peak."""
 
+from bisect import bisect_left, bisect_right
+
 import numpy as np
 
 from gzmass.errors import DataError
@@ -69,15 +71,27 @@ def stretch(pixels, kind="log", scale=None, peak=None):
     image = np.asarray(pixels, dtype=np.float64)
     sky, sigma = sky_statistics(image)
     flux = image - sky
+    missing = ~np.isfinite(flux)
+    any_missing = missing.any()
+    if any_missing:
+        flux[missing] = np.nan
     own_peak = _peak(flux, sigma)
     if peak is None:
         peak = own_peak
     if scale is None:
         scale = max(_BEND_IN_SIGMA * sigma, _BEND_IN_PEAK * peak)
-    gain = (255 - SKY_GREY) / curve(peak / scale)
-    grey = SKY_GREY + gain * np.sign(flux) * curve(np.abs(flux) / scale)
-    grey = np.where(np.isfinite(flux), grey, SKY_GREY)
-    return np.clip(np.rint(grey), 0, 255).astype(np.uint8), float(scale)
+    # in place: a new array for every step takes as long as the step
+    grey = np.abs(flux)
+    grey /= scale
+    curve(grey, out=grey)
+    grey *= (255 - SKY_GREY) / curve(peak / scale)
+    np.copysign(grey, flux, out=grey)
+    grey += SKY_GREY
+    np.rint(grey, out=grey)
+    np.clip(grey, 0, 255, out=grey)
+    if any_missing:
+        grey[missing] = SKY_GREY
+    return grey.astype(np.uint8), float(scale)
 
 
 def log_stretch(pixels, scale=None):
@@ -124,10 +138,14 @@ def sky_statistics(image):
     DataError
         The image is not two-dimensional, or has fewer than two different finite pixels.
     """
-    image = np.asarray(image, dtype=np.float64)
+    image = np.asarray(image)
+    if image.dtype != np.float32:  # which is sorted in half the time, to the same order
+        image = image.astype(np.float64)
     if image.ndim != 2:
         raise DataError(f"An image has two axes. Received: an array of shape {image.shape}.")
-    finite = image[np.isfinite(image)]
+    is_finite = np.isfinite(image)
+    whole = is_finite.all()
+    finite = image if whole else image[is_finite]
     if not finite.size or finite.min() == finite.max():
         raise DataError("The image is flat: it has fewer than two different finite pixels.")
     ny, nx = image.shape
@@ -135,29 +153,51 @@ def sky_statistics(image):
     low, high = width, max(width, ny - width)
     sides = image[low:high, :width], image[low:high, max(width, nx - width) :]
     border = np.concatenate([part.ravel() for part in (image[:low], image[high:], *sides)])
-    border = border[np.isfinite(border)]
-    # in order, so that the median stands in the middle
-    pixels = np.sort(border if border.size else finite)
+    if not whole:
+        border = border[np.isfinite(border)]
+    return _clipped(np.sort(border if border.size else finite, axis=None).astype(np.float64))
+
+
+def _clipped(pixels):
+    """Level and standard deviation of sorted pixels, clipped; what is kept is always a run of them."""
+    pixels = memoryview(pixels)  # gives plain floats, one at a time, which here is what takes the time
     for _ in range(_MAX_CLIPS):
-        last = pixels.size - 1
-        level = (pixels[last // 2] + pixels[pixels.size // 2]) / 2
-        deviation = np.abs(pixels - level)
+        last = len(pixels) - 1
+        level = (pixels[last // 2] + pixels[len(pixels) // 2]) / 2
         # where most pixels have the very same value (a quantised sky), the median says nothing of the others
-        sigma = _MAD_TO_SIGMA * np.median(deviation) or (pixels[int(0.84 * last)] - pixels[int(0.16 * last)]) / 2
-        kept = pixels[deviation <= _CLIP * sigma]
-        if kept.size == pixels.size:
+        sigma = _MAD_TO_SIGMA * _median_deviation(pixels, level) or (
+            (pixels[int(0.84 * last)] - pixels[int(0.16 * last)]) / 2
+        )
+        first = bisect_left(pixels, -_CLIP * sigma, key=lambda value, level=level: value - level)
+        end = bisect_right(pixels, _CLIP * sigma, key=lambda value, level=level: value - level)
+        if end - first == len(pixels):
             break
-        pixels = kept
-    return float(level), float(sigma)
+        pixels = pixels[first:end]
+    return level, sigma
+
+
+def _median_deviation(pixels, level):
+    """Median absolute deviation of sorted pixels from their median: the half that is nearest to it is a run of them."""
+    n = len(pixels) // 2 + 1
+    first = bisect_left(
+        range(len(pixels) - n),
+        True,
+        key=lambda i: pixels[i + n] - level >= level - pixels[i],
+    )
+    below, above = level - pixels[first], pixels[first + n - 1] - level
+    largest = max(below, above)
+    if len(pixels) % 2:
+        return largest
+    second = max(level - pixels[first + 1], above) if below > above else max(below, pixels[first + n - 2] - level)
+    return (largest + second) / 2
 
 
 def _peak(flux, sigma):
     """Peak above the sky: of the central half, where the galaxy is; of the whole image when nothing is there."""
     ny, nx = flux.shape
-    central = flux[ny // 4 : ny - ny // 4, nx // 4 : nx - nx // 4]
-    peak = np.max(central, where=np.isfinite(central), initial=0.0)
+    peak = np.fmax.reduce(flux[ny // 4 : ny - ny // 4, nx // 4 : nx - nx // 4], axis=None, initial=0.0)
     if peak <= _CLIP * sigma:
-        peak = np.max(flux, where=np.isfinite(flux), initial=0.0)
+        peak = np.fmax.reduce(flux, axis=None, initial=0.0)
     if peak <= 0:
         raise DataError("The image has no pixel above its sky.")
     return peak

@@ -192,7 +192,7 @@ def test_what_can_not_be_used_is_named_and_nothing_is_written(source, monkeypatc
 
 def test_ids_of_which_none_has_an_image(source):
     pd.DataFrame({"objid": [1, 2], "yes": 1, "no": 1}).to_csv(source / "votes.csv", index=False)
-    with pytest.raises(DataError, match=f"None of the 2 ids of the table of votes .* 1 against {FIRST}"):
+    with pytest.raises(DataError, match=f"None of the galaxies .*{FIRST}.* in the table of votes .* whose first id is 1;"):
         prepare(config(source))
 
 

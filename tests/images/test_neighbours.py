@@ -8,6 +8,7 @@ from sky import add_star, exponential_disc
 
 from gzmass.errors import DataError
 from gzmass.images import fill_neighbours, log_stretch, read_image
+from gzmass.images import sources as finding
 from gzmass.images.basins import divide_at_saddles, find_basins
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "sdss_g_mass"
@@ -147,6 +148,10 @@ def test_basins_meet_at_saddles_and_merge_from_the_highest_down():
     # 3 flows into 1 over the saddle 2; then 5, though higher, into the root over 1
     assert asked == [((0, 3), 2.0), ((0, 5), 1.0)]
     assert (parts == root).all()
+    asked.clear()
+    parts, root = divide_at_saddles(heights, inside, (0, 1), never, least_rise=3)
+    assert asked == [((0, 5), 1.0)]
+    assert (parts == root).all()
     parts, root = divide_at_saddles(heights, inside, (0, 1), lambda peak, _: peak == (0, 5))
     assert parts.tolist() == [[1, 1, 1, 1, 5, 5, 5]]
     plateau, _ = divide_at_saddles(np.ones((4, 5)), np.ones((4, 5), dtype=bool), (0, 0), never)
@@ -171,3 +176,18 @@ def test_on_real_galaxies_stars_go_and_galaxies_stay():
         middle = np.s_[ny // 2 - 3 : ny // 2 + 4, nx // 2 - 3 : nx // 2 + 4]
         assert (filled[middle] == image[middle]).all()
         assert log_stretch(filled)[0].shape == image.shape
+
+
+def test_the_division_that_is_left_out_would_have_found_nothing(monkeypatch):
+    rng = np.random.default_rng(5)
+    found = []
+    for seed in range(12):
+        image = exponential_disc(seed=seed, scale=12, noise=rng.uniform(0.05, 2))
+        for _ in range(seed % 4):
+            add_star(image, *rng.integers(25, 95, 2).tolist(), rng.uniform(5, 80))
+        quick = fill_neighbours(image)[1]
+        with monkeypatch.context() as patch:
+            patch.setattr(finding, "_saddle_at_least", lambda *_: 0.0)  # divides in every case
+            assert (fill_neighbours(image)[1] == quick).all()
+        found.append(quick.any())
+    assert 3 < sum(found) < 12

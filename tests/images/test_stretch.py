@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from astropy.visualization import AsinhStretch, LogStretch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gzmass.errors import DataError
@@ -165,3 +165,24 @@ def test_sky_statistics_of_any_border():
 def test_the_noise_of_a_quantised_sky_is_not_lost():
     sky = np.random.default_rng(6).choice([0.0, 1.0, -1.0], p=[0.6, 0.2, 0.2], size=(60, 60))
     assert sky_statistics(sky) == (0, pytest.approx(1))
+
+
+@given(values=st.lists(st.integers(-6, 6) | st.floats(-50, 50, width=32), min_size=81, max_size=100), odd=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_the_sky_is_that_of_median_and_median_deviation_clipped_pixel_by_pixel(values, odd):
+    image = np.resize(np.array(values, dtype=np.float32), (9, 9) if odd else (10, 8))
+    assume(image.min() < image.max())
+    border = np.ones(image.shape, dtype=bool)
+    border[1:-1, 1:-1] = False
+    pixels = image[border].astype(float)
+    for _ in range(10):
+        level = np.median(pixels)
+        ordered, last = np.sort(pixels), pixels.size - 1
+        sigma = 1.482602218505602 * np.median(np.abs(pixels - level))
+        sigma = sigma or (ordered[int(0.84 * last)] - ordered[int(0.16 * last)]) / 2
+        kept = pixels[np.abs(pixels - level) <= 3 * sigma]
+        if kept.size == pixels.size:
+            break
+        pixels = kept
+    assert sky_statistics(image) == (level, sigma)
+    assert sky_statistics(image.astype(float)) == (level, sigma)
