@@ -18,6 +18,7 @@ __all__ = [
     "predict",
     "prepare",
     "pretrain_gz2",
+    "run_experiment",
 ]
 
 _HOME = {
@@ -30,6 +31,7 @@ _HOME = {
     "predict": "gzmass.inference",
     "prepare": "gzmass.datasets",
     "pretrain_gz2": "gzmass.training",
+    "run_experiment": "gzmass.experiment",
 }
 
 

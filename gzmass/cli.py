@@ -29,6 +29,7 @@ Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Override keys: stages.0.epochs=3 seed=1")
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
+Trunk = Annotated[str, typer.Argument(metavar="RUN", help="A run directory, or resnet34:WEIGHTS.")]
 DatasetFolder = Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset directory.")]
 Split = Annotated[str, typer.Option(help="train, val, test or all.")]
 
@@ -82,10 +83,15 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Another seed gives other galaxies.")] = 0,
     unlabelled_votes: Annotated[float, typer.Option(help="Fraction of the galaxies without votes.")] = 0.3,
     unlabelled_ml: Annotated[float, typer.Option(help="Fraction of the galaxies without M/L.")] = 0.0,
+    fractions: Annotated[
+        tuple[float, float, float] | None,
+        typer.Option(metavar="TRAIN VAL TEST", help="Fractions of the splits; default 0.7 0.1 0.2."),
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes that render.")] = 1,
 ):
     """Make a dataset of simulated galaxies with votes, M/L and metadata."""
     from gzmass import console
+    from gzmass.datasets.split import SPLITS
     from gzmass.simulate import simulate as simulate_dataset
 
     console.say(f"Simulating {n_galaxies} galaxies of {npix} px in {out}")
@@ -97,6 +103,7 @@ def simulate(
             seed=seed,
             unlabelled_votes=unlabelled_votes,
             unlabelled_ml=unlabelled_ml,
+            fractions=fractions and dict(zip(SPLITS, fractions, strict=True)),
             workers=workers,
             progress=progress,
         )
@@ -191,6 +198,39 @@ def finetune(config: ConfigFile, overrides: Overrides = None):
 
 
 @app.command()
+def experiment(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    listing: Annotated[bool, typer.Option("--list", help="Show what would be run, and stop.")] = False,
+    only_tables: Annotated[bool, typer.Option(help="Run nothing; make the tables of what is finished.")] = False,
+):
+    """Run many trainings and make one table of them; exit code 3 if some could not be run."""
+    from gzmass import console
+    from gzmass.config import load_config
+    from gzmass.experiment import ExperimentConfig, list_runs, run_experiment
+
+    settings = load_config(ExperimentConfig, config, overrides or ())
+    runs = list_runs(settings)
+    missing = [run for run in runs if run["state"] != "finished"]
+    if listing:
+        for run in runs:
+            took = "" if run["seconds"] is None else f", {run['seconds'] / 60:.1f} min"
+            console.say(f"{run['name']}: {run['state']}{took}")
+        console.say(f"{len(missing)} of {len(runs)} to be run; times of those are of the same with another seed")
+        return
+    console.say(f"{len(runs)} trainings in {settings.out}, {len(runs) - len(missing)} of them finished")
+    if missing and settings.workers == 1 and not only_tables:
+        console.load_keras()
+    with console.experiment() as progress:
+        result = run_experiment(settings, progress=progress, only_tables=only_tables)
+    for name, reason in result.failed:
+        console.say(f"{name}: {reason}")
+    console.made(settings.out / "results.md")
+    if result.failed:
+        raise typer.Exit(_INCOMPLETE)
+
+
+@app.command()
 def evaluate(
     run: RunFolder,
     dataset: DatasetFolder,
@@ -236,25 +276,113 @@ def evaluate(
 
 @app.command()
 def predict(
-    run: RunFolder,
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="A run directory, or several: an ensemble.")],
     dataset: DatasetFolder,
     out: Annotated[Path, typer.Option(help="The table: .parquet, .csv, .ecsv, .fits or .vot.")],
     split: Split = "all",
 ):
-    """Predict M/L, stellar mass and vote fractions: a table."""
+    """Predict M/L, stellar mass and vote fractions, with one run or the mean of several: a table."""
     from gzmass import console
 
     chosen = console.split(split)
-    console.say(f"Predicting the split {split} of {dataset} with {run}")
+    console.say(f"Predicting the split {split} of {dataset} with {', '.join(map(str, runs))}")
     console.load_keras()
     from gzmass.datasets import open_dataset
+    from gzmass.inference import load_ensemble
     from gzmass.inference import predict as predict_dataset
 
+    predictor = runs[0]
+    if len(runs) > 1:
+        predictor = load_ensemble(runs)
+        if predictor.n_common:
+            console.say(f"intervals calibrated on {predictor.n_common} galaxies that all runs held out")
+        elif predictor.calibration:
+            console.say("the runs held out too few galaxies in common: the intervals of the mixture are not calibrated")
     with console.bar("predict", "galaxies") as progress:
-        predictions = predict_dataset(run, open_dataset(dataset), chosen, out, progress=progress)
+        predictions = predict_dataset(predictor, open_dataset(dataset), chosen, out, progress=progress)
     outside = int((~predictions["in_domain"]).sum())
     console.say(f"{len(predictions)} galaxies, {outside} of them outside what the run was trained on")
     console.made(out)
+
+
+@app.command()
+def features(
+    run: Trunk,
+    dataset: DatasetFolder,
+    out: Annotated[Path, typer.Option(help="The table: .parquet, .fits or .csv.")],
+    split: Split = "all",
+    keep_constant: Annotated[bool, typer.Option(help="Keep neurons that say nothing about this dataset too.")] = False,
+):
+    """Compute what the trunk of a run sees in the images, for a regression of your own: a table."""
+    from gzmass import console
+
+    chosen = console.split(split)
+    console.say(f"Computing the features of the split {split} of {dataset} with {run}")
+    console.load_keras()
+    from gzmass.datasets import open_dataset
+    from gzmass.inference import write_features
+
+    with console.bar("features", "galaxies") as progress:
+        record = write_features(run, open_dataset(dataset), out, chosen, keep_constant, progress=progress)
+    n_dropped = len(record["dropped"])
+    if n_dropped:
+        console.say(f"{n_dropped} neurons have one value for all of {record['n_judged']} galaxies and are left out")
+    console.say(f"{record['n_galaxies']} galaxies, {record['n_neurons'] - n_dropped} features")
+    console.made(out)
+
+
+@app.command()
+def baselines(
+    dataset: DatasetFolder,
+    features: Annotated[
+        list[str] | None, typer.Option(metavar="RUN", help="Boost features of this too; may be repeated.")
+    ] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Metadata; may be repeated. Default: all that vary.")
+    ] = None,
+    n_labels: Annotated[int | None, typer.Option(min=1, help="Learn from so many labels, as finetune-ml does.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of their choice and of the boosting.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="The table: .md with .csv beside it, or the other way.")] = None,
+):
+    """Measure what a network must beat: how far luminosity, colour, metadata and simple image statistics go."""
+    from gzmass import console
+    from gzmass.datasets import open_dataset
+    from gzmass.evaluation import (
+        baseline_files,
+        baseline_legend,
+        baseline_markdown,
+        baseline_table,
+        sample_rows,
+        write_baselines,
+    )
+
+    data, arrays = open_dataset(dataset), {}
+    data.metadata(metadata or (), [])  # what was typed wrongly is told of before the work
+    baseline_files(out or "baselines.md")
+    train, test = data.require_rows("train", "log_ml"), sample_rows(data.require_rows("test", "log_ml"))
+    console.say(f"Training baselines on the split train of {dataset}, scoring them on the split test")
+    if features or n_labels:
+        console.load_keras()
+        from gzmass.inference import features as features_of
+        from gzmass.models import load_run
+        from gzmass.training import refuse_overlap
+        from gzmass.training.common import labelled_rows
+
+        train = labelled_rows(data, "log_ml", n_labels, seed)
+    train = sample_rows(train)
+    for name in features or []:
+        source = name
+        if Path(name).is_dir():  # not weights that have seen no galaxies
+            source = load_run(name)
+            refuse_overlap(source, data)
+        with console.bar(name, "galaxies") as progress:
+            found = features_of(source, data, [*train, *test], progress=progress)
+        arrays[name] = found.drop(columns="id").to_numpy()
+    table = baseline_table(data, train, test, arrays, metadata, seed)
+    for line in [*baseline_markdown(table), *baseline_legend(table)]:
+        console.say(line)
+    for path in write_baselines(table, out) if out else ():
+        console.made(path)
 
 
 @app.command()

@@ -19,7 +19,9 @@ __all__ = [
     "StageConfig",
     "StrictModel",
     "load_config",
+    "make_config",
     "save_config",
+    "set_key",
 ]
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -179,8 +181,7 @@ def load_config(kind, path=None, overrides=()):
     path : str or pathlib.Path, optional
         The YAML file; without one the overrides are all there is.
     overrides : sequence of str, default ()
-        ``key=value``; a dot goes into a section, a number into a list (``stages.0.epochs=3``); the value is read as
-        YAML. They win over the file.
+        ``key=value``, with keys as in `set_key`; the value is read as YAML. They win over the file.
 
     Returns
     -------
@@ -206,10 +207,60 @@ def load_config(kind, path=None, overrides=()):
             raise ConfigError(f"{source} must be a YAML mapping of keys to values. Received: {data!r}.")
     for override in overrides:
         _override(data, override)
+    return make_config(kind, data, source)
+
+
+def make_config(kind, data, source):
+    """Make a configuration out of plain data.
+
+    Parameters
+    ----------
+    kind : type
+        The configuration class, such as `FinetuneConfig`.
+    data : dict
+        Keys and values.
+    source : str
+        Where they come from, for errors.
+
+    Returns
+    -------
+    StrictModel
+        The configuration, of the class `kind`.
+
+    Raises
+    ------
+    ConfigError
+        A key does not exist, or a value is not allowed; the message names the key, the value and what is allowed.
+    """
     try:
         return kind.model_validate(data)
     except ValidationError as error:
         raise ConfigError(f"{source}: {_first_error(error, kind)}") from None
+
+
+def set_key(data, key, value):
+    """Set a value in plain data.
+
+    Parameters
+    ----------
+    data : dict
+        Keys and values; changed.
+    key : str
+        The key; a dot goes into a section, a number or the name of an item into a list (``stages.0.epochs``,
+        ``stages.head.epochs``).
+    value : object
+        The value.
+
+    Raises
+    ------
+    ConfigError
+        The key goes into something that is no section, or a list has no such item.
+    """
+    *sections, last = key.split(".")
+    here = data
+    for section in sections:
+        here = _enter(here, section, key)
+    here[_place(here, last, key)] = value
 
 
 def save_config(config, path):
@@ -238,14 +289,7 @@ def _override(data, override):
         raise ConfigError(f"The value of the override {override!r} is not YAML.") from None
     if isinstance(value, str):
         value = _number(value)
-    *sections, last = key.split(".")
-    here = data
-    for section in sections:
-        here = _enter(here, section, key)
-    if isinstance(here, list):
-        here[_index(here, last, key)] = value
-    else:
-        here[last] = value
+    set_key(data, key, value)
 
 
 def _number(text):
@@ -257,7 +301,7 @@ def _number(text):
 
 
 def _enter(here, section, key):
-    place = _index(here, section, key) if isinstance(here, list) else section
+    place = _place(here, section, key)
     inner = here[place] if isinstance(here, list) else here.get(place)
     if inner is None:
         inner = here[place] = {}
@@ -266,10 +310,16 @@ def _enter(here, section, key):
     return inner
 
 
-def _index(here, text, key):
-    if not text.isdigit() or int(text) >= len(here):
-        raise ConfigError(f"The key {key!r} can not be set: {text!r} is not one of 0 to {len(here) - 1}.")
-    return int(text)
+def _place(here, text, key):
+    if isinstance(here, dict):
+        return next((there for there in here if str(there) == text), text)  # YAML reads the key 100 as a number
+    if text.isdigit() and int(text) < len(here):
+        return int(text)
+    names = [item.get("name") if isinstance(item, dict) else None for item in here]
+    if text in names:
+        return names.index(text)
+    named = f" or {', '.join(map(str, names))}" if any(names) else ""
+    raise ConfigError(f"The key {key!r} can not be set: {text!r} is not one of 0 to {len(here) - 1}{named}.")
 
 
 def _first_error(error, kind):

@@ -12,7 +12,18 @@ from rich.table import Table
 
 from gzmass.errors import ConfigError
 
-__all__ = ["bar", "evaluation", "load_keras", "made", "run_summary", "say", "split", "summary", "training"]
+__all__ = [
+    "bar",
+    "evaluation",
+    "experiment",
+    "load_keras",
+    "made",
+    "run_summary",
+    "say",
+    "split",
+    "summary",
+    "training",
+]
 
 _console = Console(highlight=False, soft_wrap=True)
 
@@ -139,6 +150,30 @@ def training():
             if stage not in tasks:
                 tasks[stage] = shown.add_task(stage, total=epochs, note=note)
             shown.update(tasks[stage], completed=epoch, note=note)
+
+        yield update
+
+
+@contextmanager
+def experiment():
+    """Show how far an experiment has come; where there is no terminal, a line a training.
+
+    Yields
+    ------
+    callable
+        To be called as ``progress(done, total, name, what)``, as `gzmass.experiment.run_experiment` does.
+    """
+    with _progress() as shown:
+        task = shown.add_task("trainings", total=None, note="")
+
+        def update(done, total, name, what):
+            if isinstance(what, str):
+                shown.update(task, completed=done, total=total, note=f"{name}, {what}")
+                return
+            shown.update(task, completed=done, total=total, note="")
+            found = [f"RMSE {what['rmse_dex']:.3f} dex"] if "rmse_dex" in what else []
+            found += [f"votes RMSE {what['votes_rmse']:.4f}"] if "votes_rmse" in what else []
+            say(f"{done}/{total} {name}: {what.get('failed') or ', '.join(found)}")
 
         yield update
 

@@ -7,6 +7,7 @@ import yaml
 from gzmass.config import FinetuneConfig, PretrainConfig, load_config
 from gzmass.datasets import PrepareConfig, open_dataset
 from gzmass.errors import GzmassError
+from gzmass.experiment import ExperimentConfig
 from gzmass.tree import load_tree
 
 __all__ = ["show"]
@@ -77,10 +78,15 @@ def _config(path):
     keys = set(_yaml(path))
     # the class whose keys fit best is the one that was meant, so that a misspelt key is told of in its words
     kind = max(
-        (PrepareConfig, PretrainConfig, FinetuneConfig),
+        (PrepareConfig, PretrainConfig, FinetuneConfig, ExperimentConfig),
         key=lambda c: (len(keys & set(c.model_fields)), -len(c.model_fields)),
     )
-    command = {PrepareConfig: "prepare", PretrainConfig: "pretrain-gz2", FinetuneConfig: "finetune-ml"}[kind]
+    command = {
+        PrepareConfig: "prepare",
+        PretrainConfig: "pretrain-gz2",
+        FinetuneConfig: "finetune-ml",
+        ExperimentConfig: "experiment",
+    }[kind]
     config = load_config(kind, path)
     lines = [f"Configuration of gzmass {command}; a key that {path} does not set has its default"]
     values = config.model_dump(mode="json")

@@ -95,8 +95,9 @@ def test_help_loads_nothing_that_is_slow():
     ("arguments", "named"),
     [
         (["finetune"], "finetune"),
-        (["predict", "run"], "DATASET"),
+        (["predict", "run"], "RUN"),
         (["simulate", "out", "--n-galaxies", "many"], "--n-galaxies"),
+        (["simulate", "out", "--fractions", "0.7", "0.3", "0.3"], "'train': 0.7, 'val': 0.3, 'test': 0.3"),
         (["evaluate", "run", "data", "--spilt", "test"], "--spilt"),
     ],
 )
@@ -380,7 +381,7 @@ def test_prepare_refuses(survey, refused, tmp_path, monkeypatch, overrides, name
 
 
 def test_a_configuration_that_is_missing(refused, tmp_path):
-    for command in ("prepare", "pretrain-gz2", "finetune-ml"):
+    for command in ("prepare", "pretrain-gz2", "finetune-ml", "experiment"):
         assert "absent.yaml' does not exist" in refused(command, tmp_path / "absent.yaml")
 
 

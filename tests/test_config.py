@@ -31,6 +31,11 @@ def test_overrides_win_over_the_file(file):
     assert config.augmentation is None
 
 
+def test_an_item_of_a_list_is_entered_by_its_name(file):
+    stages = load_config(FinetuneConfig, file, ["stages.all.epochs=8"]).stages
+    assert [stage.epochs for stage in stages] == [2, 8]
+
+
 def test_a_section_that_the_file_lacks_can_be_entered(file):
     assert load_config(FinetuneConfig, file, ["optimization.batch_size=16"]).optimization.batch_size == 16
 
@@ -64,7 +69,7 @@ def test_what_is_saved_is_read_as_the_same(file, tmp_path):
         (["target=linear"], "target 'linear' goes with the loss 'huber' or 'squared_error'"),
         (["linear_metadata=[z]"], "linear_metadata has 'z', which is not among metadata"),
         (["seed"], r"written key=value. Received: 'seed'"),
-        (["stages.5.epochs=1"], "'5' is not one of 0 to 1"),
+        (["stages.5.epochs=1"], "'5' is not one of 0 to 1 or head, all"),
         (["seed.x=1"], "'seed' is 3, not a section"),
         (["seed=[1"], "is not YAML"),
     ],

@@ -1,12 +1,26 @@
-"""What a number must beat: the mean, boosted trees on the metadata, on simple image statistics, on both."""
+"""What a number must beat: the mean, luminosity, colour, metadata, image statistics, boosted features of a trunk."""
+
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import LinearRegression
 
+from gzmass.catalogs import colour_mass_to_light
 from gzmass.errors import DataError
+from gzmass.evaluation.image_statistics import image_statistics, statistics_of_rows
+from gzmass.evaluation.metrics import mass_to_light_metrics
 
-__all__ = ["METADATA", "image_statistics", "mass_to_light_baselines", "metadata_columns"]
+__all__ = [
+    "COLOURS",
+    "METADATA",
+    "baseline_table",
+    "image_statistics",
+    "mass_to_light_baselines",
+    "metadata_columns",
+    "sample_rows",
+]
 
 METADATA = (
     "redshift",
@@ -16,11 +30,18 @@ METADATA = (
     "pixel_scale_arcsec",
     "stretch_scale",
 )
-CHUNK = 1000  # images in memory at once
+
+#: Columns that hold the rest-frame colour g-i [mag], the first that is there is taken.
+COLOURS = ("g_minus_i", "sim_g_minus_i")
+
+_LUMINOSITY = "luminosity_g"
+_LABELS = ("log_ml_g", "log_mstar", "sim_")  # columns that start so hold the label, or what it was computed from
+_MAX_ROWS = 20_000  # galaxies to learn from, and to score: enough for 1 % of the RMSE
+_BOOSTING = {"max_iter": 200, "learning_rate": 0.05, "min_samples_leaf": 20, "early_stopping": False}
 
 
 def mass_to_light_baselines(dataset, train_rows, test_rows, metadata=None, seed=0):
-    """Train the baselines and predict log10 M/L.
+    """Train the baselines that need nothing but the dataset, and predict log10 M/L.
 
     Each but the constant is scikit-learn's HistGradientBoostingRegressor (squared error in dex, 200
     trees, learning rate 0.05, at least 20 galaxies a leaf, NaN allowed), without any tuning.
@@ -52,26 +73,89 @@ def mass_to_light_baselines(dataset, train_rows, test_rows, metadata=None, seed=
         No row to learn from has an M/L.
     """
     train_rows, test_rows = np.asarray(train_rows, dtype=int), np.asarray(test_rows, dtype=int)
-    target = np.asarray(dataset.log_ml(train_rows), dtype=float)[:, 0]
-    train_rows, target = train_rows[np.isfinite(target)], target[np.isfinite(target)]
-    if len(target) == 0:
-        raise DataError(f"{dataset.path}: the baselines have no galaxy with log_ml_g to learn from.")
+    train_rows, target = _labelled(dataset, train_rows)
+    rows = np.concatenate([train_rows, test_rows])
     columns = list(metadata_columns(dataset, train_rows) if metadata is None else metadata)
-    tables = {}
+    inputs = {}
     if columns:
-        tables["metadata"] = [_log_metadata(dataset, columns, rows) for rows in (train_rows, test_rows)]
-    tables["image statistics"] = [_statistics_of_rows(dataset, rows) for rows in (train_rows, test_rows)]
+        inputs["metadata"] = _log_metadata(dataset, columns, rows)
+    inputs["image statistics"] = statistics_of_rows(dataset, rows)
     if columns:
-        pairs = zip(tables["metadata"], tables["image statistics"], strict=True)
-        tables["both"] = [np.concatenate(pair, axis=1) for pair in pairs]
+        inputs["both"] = np.concatenate([inputs["metadata"], inputs["image statistics"]], axis=1)
     predictions = {"constant": np.full(len(test_rows), target.mean())}
-    for name, (train, test) in tables.items():
-        model = HistGradientBoostingRegressor(
-            max_iter=200, learning_rate=0.05, min_samples_leaf=20, early_stopping=False, random_state=seed
-        )
-        model.fit(train, target)
-        predictions[name] = model.predict(test) if len(test) else np.zeros(0)
+    for name, values in inputs.items():
+        predictions[name] = _boost(values, target, seed)
     return {"n_train": len(target), "metadata": columns, "predictions": predictions}
+
+
+def baseline_table(dataset, train_rows, test_rows, features=None, metadata=None, seed=0, n_resamples=200):
+    """Measure the baselines on the same galaxies, from the mean to boosted features of a trunk.
+
+    What the dataset does not hold is left out: the constant; the luminosity, by a line in its logarithm and by
+    boosting; luminosity, distance and radius; all metadata; the g-i colour (`COLOURS`) by the relation of Zibetti et
+    al. 2009 as published (a Chabrier IMF) and by a line fitted to the training galaxies; image statistics, alone and
+    with the metadata; each array of features, alone and with the metadata, as in the second step of Dobbels et al.
+    2019 (A&A 624, A102). Boosting is that of `mass_to_light_baselines`; on features its loss is the absolute error, as
+    in that paper. A line takes the mean of the training galaxies where its input is missing, the published relation
+    their mean M/L, so that all are scored on the same galaxies.
+
+    Parameters
+    ----------
+    dataset : gzmass.datasets.Dataset
+        The dataset.
+    train_rows : array_like of int
+        Rows to learn from, shape (n,); those without M/L are left out.
+    test_rows : array_like of int
+        Rows to score, shape (m,); those without M/L are left out. None may be a row to learn from.
+    features : dict of str to array_like of float, optional
+        Features by the name of what they come from, one row for each of `train_rows` and then for each of
+        `test_rows`, shape (n + m, k); NaN allowed.
+    metadata : sequence of str, optional
+        Metadata columns of the rows "metadata"; by default those of `METADATA` that are known and vary.
+    seed : int, default 0
+        Seed of the boosting and of the resampling.
+    n_resamples : int, default 200
+        Bootstrap resamples for the standard errors.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a baseline: ``inputs``, ``method``, ``n_inputs`` (columns that it learns from), ``n_train``, and what
+        `mass_to_light_metrics` returns. Its ``attrs`` hold ``metadata``, the columns by that name, and ``colour``, the
+        column of the colour or None.
+
+    Raises
+    ------
+    DataError
+        No row to learn from or to score has an M/L, a galaxy is among both, the metadata hold the label, or an array
+        has not a row for each galaxy.
+    """
+    train_rows, test_rows = np.asarray(train_rows, dtype=int), np.asarray(test_rows, dtype=int)
+    if len(both := np.intersect1d(train_rows, test_rows)):
+        raise DataError(
+            f"{dataset.path}: {len(both)} galaxies are to be learnt from and to be scored, one of them with the id "
+            f"{dataset.table['id'].iloc[both[0]]!r}; a test needs galaxies that were not seen."
+        )
+    train, target = _labelled(dataset, train_rows)
+    test, true = _labelled(dataset, test_rows, "score")
+    rows = np.concatenate([train, test])
+    columns = list(metadata_columns(dataset, train) if metadata is None else metadata)
+    if labels := [name for name in columns if name.startswith(_LABELS)]:
+        raise DataError(f"The metadata of baselines have {labels[0]!r}, which the label could be read from.")
+    colour = _colour_column(dataset, train)
+    asked = np.concatenate([train_rows, test_rows])
+    given = {
+        name: _features_of(name, values, len(asked))[np.isin(asked, rows)] for name, values in (features or {}).items()
+    }
+    table = []
+    for inputs, method, values in _plan(dataset, rows, len(target), columns, colour, given):
+        predicted = _METHODS[method](values, target, seed)
+        numbers = mass_to_light_metrics(true, predicted, n_resamples=n_resamples, seed=seed)
+        row = {"inputs": inputs, "method": method, "n_inputs": values.shape[1], "n_train": len(target)}
+        table.append(row | numbers)
+    table = pd.DataFrame(table)
+    table.attrs = {"metadata": columns, "colour": colour}
+    return table
 
 
 def metadata_columns(dataset, rows):
@@ -94,99 +178,109 @@ def metadata_columns(dataset, rows):
     return [name for name, column in zip(present, values.T, strict=True) if _varies(column)]
 
 
-def image_statistics(images):
-    """Describe each image by a few numbers, all measured on the 8-bit pixels about the centre of the image.
+def sample_rows(rows, seed=0):
+    """Take at most 20,000 galaxies: more sharpen no baseline, but their features cost time.
 
     Parameters
     ----------
-    images : array_like of uint8
-        Square images, shape (n, npix, npix) or (n, npix, npix, 1), npix at least 8.
+    rows : array_like of int
+        Row numbers.
+    seed : int, default 0
+        Seed of the choice.
 
     Returns
     -------
-    pandas.DataFrame
-        One row an image: ``sky`` and ``sky_noise`` (median and 1.4826 median absolute deviation of the
-        outermost tenth), ``roughness`` (standard deviation of the differences of neighbouring pixels),
-        ``total`` and ``central`` (mean of all, and of the central twentieth in radius, above the sky),
-        ``peak`` (brightest pixel above the sky), ``r20``, ``r50``, ``r80`` (radii that hold that share of
-        the light above the sky, as fractions of npix), ``concentration`` (5 log10 r80 / r20),
-        ``asymmetry`` (under rotation by 180 degrees), ``axis_ratio`` and ``size`` (of the second
-        moments), ``gini`` and ``m20`` (of the pixels within 2 r50, after Lotz et al. 2004, AJ 128, 163).
-        NaN where an image has no light above its sky.
+    numpy.ndarray of int
+        The rows, or 20,000 of them in ascending order.
     """
-    images = np.asarray(images)
-    npix = images.shape[1]
-    flat = images.reshape(len(images), npix * npix).astype(np.float32)
-    y, x = np.indices((npix, npix), dtype=np.float32).reshape(2, -1) - (npix - 1) / 2
-    radius = np.hypot(x, y)
-    border = np.maximum(np.abs(x), np.abs(y)) > 0.45 * (npix - 1)
-    sky = np.median(flat[:, border], axis=1)
-    noise = 1.4826 * np.median(np.abs(flat[:, border] - sky[:, None]), axis=1)
-    light = flat - sky[:, None]
-    square = light.reshape(-1, npix, npix)
-    steps = npix * (npix - 1)
-    differences = np.concatenate([np.diff(square, axis=axis).reshape(len(flat), steps) for axis in (1, 2)], axis=1)
-    inner = radius <= 0.5 * npix
-    columns = {
-        "sky": sky,
-        "sky_noise": noise,
-        "roughness": differences.std(axis=1),
-        "total": light.mean(axis=1),
-        "central": light[:, radius <= max(0.05 * npix, 1.0)].mean(axis=1),
-        "peak": light.max(axis=1, initial=0),
-        "asymmetry": _ratio(np.abs(light - light[:, ::-1]).sum(axis=1), 2 * np.abs(light).sum(axis=1)),
-    }
-    positive = np.where(inner, np.maximum(light, 0), 0)
-    columns |= _moments(positive, x / npix, y / npix)
-    columns |= _growth(positive, radius, npix)
-    columns |= _gini_m20(positive, radius / npix, columns["r50"])
-    return pd.DataFrame(columns)
+    rows = np.asarray(rows, dtype=int)
+    if len(rows) <= _MAX_ROWS:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, _MAX_ROWS, replace=False))
 
 
-def _moments(light, x, y):
-    total = light.sum(axis=1)
-    xx, yy, xy = (_ratio(light @ moment, total) for moment in (x * x, y * y, x * y))
-    spread = np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
-    mean = (xx + yy) / 2
-    return {"axis_ratio": np.sqrt(_ratio(np.maximum(mean - spread, 0), mean + spread)), "size": np.sqrt(mean)}
+def _labelled(dataset, rows, purpose="learn from"):
+    target = np.asarray(dataset.log_ml(rows), dtype=float)[:, 0]
+    known = np.isfinite(target)
+    if not known.any():
+        raise DataError(f"{dataset.path}: the baselines have no galaxy with log_ml_g to {purpose}.")
+    return rows[known], target[known]
 
 
-def _growth(light, radius, npix):
-    edges = np.arange(0.5, npix / 2 + 1)
-    ring = (np.searchsorted(edges, radius)[:, None] == np.arange(len(edges) + 1)).astype(np.float32)
-    growth = np.cumsum(light @ ring, axis=1)
-    share = _ratio(growth, growth[:, [-1]])
-    outer = np.append(edges, edges[-1] + 1) / npix
-    radii = {}
-    for percent in (20, 50, 80):
-        after = np.argmax(share >= percent / 100, axis=1)
-        before = np.maximum(after - 1, 0)
-        rows = np.arange(len(light))
-        low, high = np.where(after > 0, share[rows, before], 0), share[rows, after]
-        start = np.where(after > 0, outer[before], 0)
-        radii[f"r{percent}"] = start + (outer[after] - start) * _ratio(percent / 100 - low, high - low)
-    return {**radii, "concentration": 5 * np.log10(_ratio(radii["r80"], radii["r20"]))}
+def _features_of(name, values, n):
+    values = np.asarray(values, dtype=np.float32)
+    if values.ndim != 2 or len(values) != n or not values.shape[1]:
+        raise DataError(
+            f"The features of {name!r} must have a row for each of the {n} galaxies to learn from and to score. "
+            f"Received: shape {values.shape}."
+        )
+    return values
 
 
-def _gini_m20(light, radius, r50):
-    gini, m20 = np.full(len(light), np.nan), np.full(len(light), np.nan)
-    for i in np.flatnonzero(np.isfinite(r50)):
-        inside = radius <= 2 * r50[i]
-        value, moment = light[i, inside], light[i, inside] * radius[inside] ** 2
-        order = np.argsort(value)
-        value, moment = value[order], moment[order]
-        n, total = len(value), value.sum()
-        if n < 2 or total <= 0 or moment.sum() <= 0:
-            continue
-        gini[i] = np.sum((2 * np.arange(1, n + 1) - n - 1) * value) / (total * (n - 1))
-        brightest = moment[np.cumsum(value[::-1])[::-1] <= 0.2 * total].sum()
-        m20[i] = np.log10(max(brightest, 1e-6 * moment.sum()) / moment.sum())
-    return {"gini": gini, "m20": m20}
+def _plan(dataset, rows, n_train, columns, colour, features):
+    """Give inputs, method and values of each baseline; the first rows are those to learn from."""
+    yield "constant", "mean", np.zeros((len(rows), 0))
+    known = metadata_columns(dataset, rows[:n_train])
+    if _LUMINOSITY in known:
+        values = _log_metadata(dataset, [_LUMINOSITY], rows)
+        yield _LUMINOSITY, "line", values
+        yield _LUMINOSITY, "boosting", values
+        three = [name for name in (_LUMINOSITY, "distance_mpc", "radius_kpc") if name in known]
+        if len(three) > 1 and set(three) != set(columns):
+            yield ", ".join(three), "boosting", _log_metadata(dataset, three, rows)
+    if colour is not None:
+        values = dataset.metadata([colour], rows).astype(float)
+        yield "g-i colour", "Zibetti et al. 2009", values
+        yield "g-i colour", "line", values
+    metadata = _log_metadata(dataset, columns, rows)
+    if columns:
+        yield "metadata", "boosting", metadata
+    arrays = {"image statistics": ("boosting", statistics_of_rows(dataset, rows))}
+    arrays |= {f"features of {name}": ("boosting, absolute error", values) for name, values in features.items()}
+    for name, (method, values) in arrays.items():
+        yield name, method, values
+        if columns:
+            yield f"{name} + metadata", method, np.concatenate([values, metadata], axis=1)
 
 
-def _statistics_of_rows(dataset, rows):
-    parts = [image_statistics(dataset.images(rows[start : start + CHUNK])) for start in range(0, len(rows), CHUNK)]
-    return np.concatenate([part.to_numpy() for part in parts]) if parts else np.zeros((0, 15))
+def _boost(values, target, seed, loss="squared_error"):
+    """Learn from the first rows, those of the target, and predict the others."""
+    n = len(target)
+    if len(values) == n:
+        return np.zeros(0)
+    model = HistGradientBoostingRegressor(loss=loss, random_state=seed, **_BOOSTING)
+    return model.fit(values[:n], target).predict(values[n:])
+
+
+def _fit_line(values, target, _seed):
+    n = len(target)
+    values = np.where(np.isfinite(values), values, np.nanmean(values[:n], axis=0))
+    return LinearRegression().fit(values[:n], target).predict(values[n:])
+
+
+def _mean(values, target, _seed):
+    return np.full(len(values) - len(target), target.mean())
+
+
+def _published(values, target, _seed):
+    predicted = colour_mass_to_light(values[len(target) :, 0])
+    return np.where(np.isfinite(predicted), predicted, target.mean())
+
+
+_METHODS = {
+    "mean": _mean,
+    "line": _fit_line,
+    "boosting": _boost,
+    "boosting, absolute error": partial(_boost, loss="absolute_error"),
+    "Zibetti et al. 2009": _published,
+}
+
+
+def _colour_column(dataset, rows):
+    for name in COLOURS:
+        if name in dataset.table.columns and _varies(dataset.metadata([name], rows)[:, 0]):
+            return name
+    return None
 
 
 def _log_metadata(dataset, columns, rows):
@@ -197,8 +291,3 @@ def _log_metadata(dataset, columns, rows):
 def _varies(column):
     known = column[np.isfinite(column)]
     return len(known) > 1 and known.min() < known.max()
-
-
-def _ratio(numerator, denominator):
-    denominator = np.where(denominator > 0, denominator, np.nan)
-    return numerator / denominator

@@ -1,18 +1,19 @@
-"""Intervals for M/L that cover what they say (split-conformal), their coverage, and masses with errors."""
+"""Intervals for M/L that cover what they say (split-conformal), and masses with errors."""
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
 from gzmass.errors import DataError
+from gzmass.evaluation.coverage import same_shape
 
 __all__ = [
     "LEVELS",
     "apply_calibration",
     "calibrate_intervals",
-    "coverage",
-    "coverage_in_thirds",
+    "group_numbers",
     "interval_columns",
+    "interval_scores",
     "pit",
     "sigma_scale",
     "stellar_mass",
@@ -63,7 +64,7 @@ def calibrate_intervals(true, mean, sigma, levels=LEVELS):
     for level in levels:
         if not 0 < level < 1:
             raise DataError(f"The level of an interval must lie between 0 and 1. Received: {level!r}.")
-    true, mean, sigma = _broadcast(true, mean, sigma)
+    true, mean, sigma = same_shape(true, mean, sigma)
     known = np.isfinite(true) & np.isfinite(mean) & np.isfinite(sigma)
     if known.sum() < 2:
         raise DataError(
@@ -93,7 +94,7 @@ def calibrate_intervals(true, mean, sigma, levels=LEVELS):
     }
 
 
-def apply_calibration(mean, sigma, calibration):
+def apply_calibration(mean, sigma, calibration, quantities=None):
     """Turn the output of a model into the M/L columns of the predictions table.
 
     Parameters
@@ -103,7 +104,9 @@ def apply_calibration(mean, sigma, calibration):
     sigma : array_like of float
         Predicted standard deviation before calibration [dex], shape (n,) or one number.
     calibration : dict
-        What `calibrate_intervals` returned.
+        What `calibrate_intervals` or `gzmass.evaluation.choose_calibration` returned.
+    quantities : mapping of str to array_like of float, optional
+        What galaxies are grouped by, if they are, each of shape (n,); ``log_ml_g`` is `mean`.
 
     Returns
     -------
@@ -112,19 +115,79 @@ def apply_calibration(mean, sigma, calibration):
         16 and 84), ``log_ml_g_p16``, ``_p50``, ``_p84``, and for each level the bounds
         ``log_ml_g_lower_68``, ``log_ml_g_upper_68`` [dex].
     """
-    mean, sigma = _broadcast(mean, sigma)
+    mean, sigma = same_shape(mean, sigma)
     sigma = np.where(np.isfinite(mean), sigma, np.nan)
-    scores = calibration["percentiles"]
-    columns = {
-        "log_ml_g": mean,
-        "log_ml_g_sigma": sigma * sigma_scale(calibration),
-        **{f"log_ml_g_{name}": mean + scores[name] * sigma for name in ("p16", "p50", "p84")},
-    }
+    scores = interval_scores(calibration, len(mean), _with_prediction(quantities, mean))
+    columns = {name: mean + score * sigma for name, score in scores.items()}
+    width = (columns["log_ml_g_p84"] - columns["log_ml_g_p16"]) / 2
+    return pd.DataFrame({"log_ml_g": mean, "log_ml_g_sigma": width, **columns})
+
+
+def interval_scores(calibration, n, quantities=None):
+    """Give the calibrated scores of each galaxy, in the columns of the predictions table.
+
+    Parameters
+    ----------
+    calibration : dict
+        What `calibrate_intervals` or `gzmass.evaluation.choose_calibration` returned.
+    n : int
+        Number of galaxies.
+    quantities : mapping of str to array_like of float, optional
+        What galaxies are grouped by, if they are, each of shape (n,).
+
+    Returns
+    -------
+    dict of str to numpy.ndarray of float
+        Shape (n,) each: ``log_ml_g_p16``, ``_p50``, ``_p84``, and for each level ``log_ml_g_lower_68`` and
+        ``log_ml_g_upper_68``, in units of sigma from the mean.
+    """
+    numbers = group_numbers(calibration, n, quantities)
+    tables = [_score_table(one) for one in _calibrations(calibration)]
+    return {name: np.array([table[name] for table in tables])[numbers] for name in tables[0]}
+
+
+def group_numbers(calibration, n, quantities=None):
+    """Find the group that each galaxy is calibrated with.
+
+    Parameters
+    ----------
+    calibration : dict
+        What `calibrate_intervals` or `gzmass.evaluation.choose_calibration` returned.
+    n : int
+        Number of galaxies.
+    quantities : mapping of str to array_like of float, optional
+        What galaxies are grouped by, each of shape (n,).
+
+    Returns
+    -------
+    numpy.ndarray of int
+        Shape (n,), from 0 in the order of the groups; -1 where all galaxies count as one: there are no groups, or the
+        quantity is not known.
+    """
+    groups = calibration.get("groups")
+    values = None if groups is None or quantities is None else quantities.get(groups["by"])
+    if values is None:
+        return np.full(n, -1)
+    values = np.asarray(values, dtype=float)
+    return np.where(np.isfinite(values), np.searchsorted(groups["edges"], values, side="left"), -1)
+
+
+def _with_prediction(quantities, mean):
+    return {**({} if quantities is None else dict(quantities)), "log_ml_g": mean}
+
+
+def _calibrations(calibration):
+    """Those of the groups, and last, where the number -1 finds it, that of all galaxies."""
+    groups = calibration.get("groups")
+    return [*(groups["calibrations"] if groups else ()), calibration]
+
+
+def _score_table(calibration):
+    table = {f"log_ml_g_{name}": calibration["percentiles"][name] for name in ("p16", "p50", "p84")}
     for interval in calibration["intervals"]:
         lower, upper = interval_columns(interval["level"])
-        columns[lower] = mean + interval["lower"] * sigma
-        columns[upper] = mean + interval["upper"] * sigma
-    return pd.DataFrame(columns)
+        table |= {lower: interval["lower"], upper: interval["upper"]}
+    return table
 
 
 def interval_columns(level):
@@ -144,79 +207,7 @@ def interval_columns(level):
     return f"log_ml_g_lower_{percent}", f"log_ml_g_upper_{percent}"
 
 
-def coverage(true, lower, upper):
-    """Share of the true values that lie in their intervals.
-
-    Parameters
-    ----------
-    true : array_like of float
-        True values, shape (n,).
-    lower : array_like of float
-        Lower bounds, which belong to the interval, shape (n,).
-    upper : array_like of float
-        Upper bounds, which belong to the interval, shape (n,). A galaxy with NaN in any of the three is
-        left out.
-
-    Returns
-    -------
-    dict of str to float
-        ``n``, ``coverage``, ``error`` (binomial: the standard deviation of the Beta distribution with k +
-        1 and n - k + 1, which is not 0 when all or none lie inside) and ``width``, the median width. NaN
-        without galaxies.
-    """
-    true, lower, upper = _broadcast(true, lower, upper)
-    known = np.isfinite(true) & np.isfinite(lower) & np.isfinite(upper)
-    true, lower, upper = true[known], lower[known], upper[known]
-    n = len(true)
-    if n == 0:
-        return {"n": 0, "coverage": np.nan, "error": np.nan, "width": np.nan}
-    inside = int(np.sum((true >= lower) & (true <= upper)))
-    mean = (inside + 1) / (n + 2)
-    return {
-        "n": n,
-        "coverage": inside / n,
-        "error": float(np.sqrt(mean * (1 - mean) / (n + 3))),
-        "width": float(np.median(upper - lower)),
-    }
-
-
-def coverage_in_thirds(quantity, true, lower, upper):
-    """Coverage in the lowest, middle and highest third of a quantity.
-
-    Parameters
-    ----------
-    quantity : array_like of float
-        What the galaxies are ordered by, shape (n,); a galaxy where it is NaN is left out.
-    true : array_like of float
-        True values, shape (n,).
-    lower : array_like of float
-        Lower bounds, shape (n,).
-    upper : array_like of float
-        Upper bounds, shape (n,).
-
-    Returns
-    -------
-    list of dict
-        Three times what `coverage` returns, with ``from`` and ``to``, the range of the quantity.
-    """
-    quantity, true, lower, upper = _broadcast(quantity, true, lower, upper)
-    known = np.isfinite(quantity) & np.isfinite(true) & np.isfinite(lower) & np.isfinite(upper)
-    quantity, true, lower, upper = quantity[known], true[known], lower[known], upper[known]
-    if len(quantity) == 0:
-        return [{"from": np.nan, "to": np.nan, **coverage([], [], [])} for _ in range(3)]
-    edges = np.quantile(quantity, [0, 1 / 3, 2 / 3, 1])
-    third = np.searchsorted(edges[1:3], quantity, side="left")
-    return [
-        {
-            "from": float(edges[i]),
-            "to": float(edges[i + 1]),
-            **coverage(true[third == i], lower[third == i], upper[third == i]),
-        }
-        for i in range(3)
-    ]
-
-
-def pit(true, mean, sigma, calibration=None):
+def pit(true, mean, sigma, calibration=None, quantities=None):
     """Probability integral transform: the predicted probability of a value below the true one.
 
     Uniform between 0 and 1 if the predictions are calibrated; heaped at both ends if they are
@@ -231,19 +222,25 @@ def pit(true, mean, sigma, calibration=None):
     sigma : array_like of float
         Predicted standard deviation before calibration [dex], shape (n,) or one number.
     calibration : dict or None, default None
-        What `calibrate_intervals` returned; None means a Gaussian.
+        What `calibrate_intervals` or `gzmass.evaluation.choose_calibration` returned; None means a Gaussian.
+    quantities : mapping of str to array_like of float, optional
+        What galaxies are grouped by, if they are, each of shape (n,); ``log_ml_g`` is `mean`.
 
     Returns
     -------
     numpy.ndarray of float
         Shape (n,), between 0 and 1, NaN where an input is NaN.
     """
-    true, mean, sigma = _broadcast(true, mean, sigma)
+    true, mean, sigma = same_shape(true, mean, sigma)
     score = (true - mean) / sigma
     if calibration is None:
         return ndtr(score)
-    quantiles = calibration["quantiles"]
-    return np.interp(score, quantiles["score"], quantiles["probability"])
+    numbers = group_numbers(calibration, len(score), _with_prediction(quantities, mean))
+    result = np.full(len(score), np.nan)
+    for number, one in enumerate(_calibrations(calibration)):
+        here = numbers % len(_calibrations(calibration)) == number
+        result[here] = np.interp(score[here], one["quantiles"]["score"], one["quantiles"]["probability"])
+    return result
 
 
 def stellar_mass(log_ml, log_ml_sigma, luminosity, luminosity_err=None):
@@ -268,27 +265,32 @@ def stellar_mass(log_ml, log_ml_sigma, luminosity, luminosity_err=None):
         Its error [dex], shape (n,).
     """
     error = 0.0 if luminosity_err is None else luminosity_err
-    log_ml, log_ml_sigma, luminosity, error = _broadcast(log_ml, log_ml_sigma, luminosity, error)
+    log_ml, log_ml_sigma, luminosity, error = same_shape(log_ml, log_ml_sigma, luminosity, error)
     luminosity = np.where(luminosity > 0, luminosity, np.nan)
     log_mstar = log_ml + np.log10(luminosity)
     sigma = np.hypot(log_ml_sigma, error / (luminosity * np.log(10)))
     return log_mstar, np.where(np.isfinite(log_mstar), sigma, np.nan)
 
 
-def sigma_scale(calibration):
+def sigma_scale(calibration, n=1, quantities=None):
     """Calibrated sigma in units of the model's own: half the distance between the scores 16 and 84.
 
     Parameters
     ----------
     calibration : dict
-        What `calibrate_intervals` returned.
+        What `calibrate_intervals` or `gzmass.evaluation.choose_calibration` returned.
+    n : int, default 1
+        Number of galaxies.
+    quantities : mapping of str to array_like of float, optional
+        What galaxies are grouped by, if they are, each of shape (n,).
 
     Returns
     -------
-    float
-        The factor.
+    numpy.ndarray of float
+        The factor of each galaxy, shape (n,).
     """
-    return (calibration["percentiles"]["p84"] - calibration["percentiles"]["p16"]) / 2
+    scores = interval_scores(calibration, n, quantities)
+    return (scores["log_ml_g_p84"] - scores["log_ml_g_p16"]) / 2
 
 
 def _lower_score(score, tail):
@@ -299,11 +301,3 @@ def _lower_score(score, tail):
 def _upper_score(score, tail):
     rank = int(np.ceil((len(score) + 1) * tail - 1e-9))
     return float(score[min(rank, len(score)) - 1]), rank > len(score)
-
-
-def _broadcast(*arrays):
-    arrays = [np.asarray(array, dtype=float) for array in arrays]
-    shapes = {array.shape for array in arrays if array.ndim}
-    if len(shapes) > 1:
-        raise DataError(f"All arrays must have the same shape. Received: shapes {sorted(shapes)}.")
-    return [np.array(array) for array in np.broadcast_arrays(*arrays)]

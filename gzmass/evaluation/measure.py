@@ -5,18 +5,18 @@ import pandas as pd
 
 from gzmass.errors import DataError
 from gzmass.evaluation.baselines import mass_to_light_baselines
-from gzmass.evaluation.calibration import (
-    LEVELS,
-    coverage,
-    coverage_in_thirds,
-    interval_columns,
-    pit,
-    sigma_scale,
-    stellar_mass,
-)
+from gzmass.evaluation.calibration import LEVELS, interval_columns, interval_scores, pit, sigma_scale, stellar_mass
+from gzmass.evaluation.coverage import coverage, coverage_in_thirds
 from gzmass.evaluation.metrics import mass_to_light_metrics, rmse_difference, vote_metrics
 
-__all__ = ["join_truth", "measure_mass_to_light", "measure_stellar_mass", "measure_votes", "pit_values"]
+__all__ = [
+    "join_truth",
+    "measure_coverage",
+    "measure_mass_to_light",
+    "measure_stellar_mass",
+    "measure_votes",
+    "pit_values",
+]
 
 MAX_BASELINE = 20_000  # galaxies, of the training set and of the scored ones: enough for 1 % of the RMSE
 THIRDS = {  # quantity: column of the joined table
@@ -144,7 +144,7 @@ def measure_mass_to_light(joined, dataset, split, *, card=None, baselines=True, 
         if best > 0
     }
     calibration = (card or {}).get("calibration")
-    result["coverage"], result["interval_source"] = _coverages(labelled, calibration)
+    result["coverage"], result["interval_source"] = measure_coverage(labelled, calibration)
     return result
 
 
@@ -229,6 +229,47 @@ def measure_stellar_mass(joined):
     return result
 
 
+def measure_coverage(labelled, calibration=None):
+    """Measure how many labels lie inside their intervals, over all galaxies and in thirds.
+
+    Parameters
+    ----------
+    labelled : pandas.DataFrame
+        What `join_truth` returned; galaxies without a label are left out.
+    calibration : dict or None, default None
+        Calibration of the run, which gives the intervals that the table does not have.
+
+    Returns
+    -------
+    coverages : list of dict
+        One a level: ``level``, ``overall`` (what `gzmass.evaluation.coverage` returns) and ``thirds``, three such
+        by the name of the quantity.
+    source : str
+        Where the intervals come from.
+    """
+    quantities = {
+        name: labelled[column].to_numpy(float)
+        for name, column in THIRDS.items()
+        if column in labelled.columns and np.isfinite(labelled[column]).sum() >= 3
+    }
+    true = labelled["true_log_ml_g"].to_numpy(float)
+    result, source = [], "columns of the predictions table"
+    for level in LEVELS:
+        bounds = [labelled.get(name) for name in interval_columns(level)]
+        scores = interval_scores(calibration, len(labelled), labelled) if calibration else {}
+        if bounds[0] is None and interval_columns(level)[0] in scores and "log_ml_g_sigma" in labelled.columns:
+            sigma = _model_sigma(labelled, calibration)
+            bounds = [labelled["log_ml_g"] + scores[name] * sigma for name in interval_columns(level)]
+            source = "calibration in the card of the run"
+        if bounds[0] is None and level == 0.68:
+            bounds = [labelled.get("log_ml_g_p16"), labelled.get("log_ml_g_p84")]
+        if bounds[0] is None or bounds[1] is None:
+            continue
+        thirds = {name: coverage_in_thirds(values, true, *bounds) for name, values in quantities.items()}
+        result.append({"level": level, "overall": coverage(true, *bounds), "thirds": thirds})
+    return result, source
+
+
 def pit_values(joined, calibration=None):
     """Probability integral transform of the labelled galaxies of a joined table.
 
@@ -247,9 +288,10 @@ def pit_values(joined, calibration=None):
     if "log_ml_g_sigma" not in joined.columns:
         return np.full(len(joined), np.nan)
     sigma = joined["log_ml_g_sigma"].to_numpy(float)
-    sigma = np.where(sigma > 0, sigma, np.nan) / (_scale(calibration) or 1.0)
-    calibration = calibration if _scale(calibration) else None
-    return pit(joined["true_log_ml_g"], joined["log_ml_g"], sigma, calibration)
+    if not calibration:
+        return pit(joined["true_log_ml_g"], joined["log_ml_g"], np.where(sigma > 0, sigma, np.nan))
+    sigma = _model_sigma(joined, calibration)
+    return pit(joined["true_log_ml_g"], joined["log_ml_g"], np.where(sigma > 0, sigma, np.nan), calibration, joined)
 
 
 def _add_baselines(add, dataset, split, rows, train_rows):
@@ -273,36 +315,6 @@ def _add_baselines(add, dataset, split, rows, train_rows):
     return {**trained, "learned_from": source}
 
 
-def _coverages(labelled, calibration):
-    quantities = {
-        name: labelled[column].to_numpy(float)
-        for name, column in THIRDS.items()
-        if column in labelled.columns and np.isfinite(labelled[column]).sum() >= 3
-    }
-    true = labelled["true_log_ml_g"].to_numpy(float)
-    result, source = [], "columns of the predictions table"
-    for level in LEVELS:
-        bounds = [labelled.get(name) for name in interval_columns(level)]
-        scores = _scores(calibration, level)
-        if bounds[0] is None and scores and "log_ml_g_sigma" in labelled.columns:
-            unit = labelled["log_ml_g_sigma"] / _scale(calibration)
-            bounds = [labelled["log_ml_g"] + score * unit for score in scores]
-            source = "calibration in the card of the run"
-        if bounds[0] is None and level == 0.68:
-            bounds = [labelled.get("log_ml_g_p16"), labelled.get("log_ml_g_p84")]
-        if bounds[0] is None or bounds[1] is None:
-            continue
-        thirds = {name: coverage_in_thirds(values, true, *bounds) for name, values in quantities.items()}
-        result.append({"level": level, "overall": coverage(true, *bounds), "thirds": thirds})
-    return result, source
-
-
-def _scores(calibration, level):
-    if not _scale(calibration):
-        return None
-    found = [item for item in calibration["intervals"] if abs(item["level"] - level) < 1e-6]
-    return (found[0]["lower"], found[0]["upper"]) if found else None
-
-
-def _scale(calibration):
-    return sigma_scale(calibration) if calibration else None
+def _model_sigma(table, calibration):
+    """Sigma of the model itself, before it was calibrated."""
+    return table["log_ml_g_sigma"].to_numpy(float) / sigma_scale(calibration, len(table), table)

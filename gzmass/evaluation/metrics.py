@@ -17,11 +17,14 @@ N_BLOCKS = 2000  # resampled at most: larger samples are dealt into blocks, and 
 CHUNK = 10_000  # rows of all answers at once: memory does not grow with the table, and it stays in the cache
 
 
-def mass_to_light_metrics(true_log_ml, predicted_log_ml, n_resamples=200, seed=0):
+def mass_to_light_metrics(true_log_ml, predicted_log_ml, n_resamples=200, seed=0, units=("dex", "linear")):
     """Measure predictions of log10 M/L, in dex and in linear M/L.
 
     With the residual e = predicted - true: rmse = sqrt(mean(e^2)), bias = mean(e),
-    nmad = 1.4826 median(abs(e - median(e))), r2 = 1 - sum(e^2) / sum((true - mean(true))^2).
+    nmad = 1.4826 median(abs(e - median(e))), r2 = 1 - sum(e^2) / sum((true - mean(true))^2). Two least-squares
+    slopes show regression to the mean: slope = cov(true, predicted) / var(true), of the predicted on the true
+    values, is below 1 wherever something is left unknown; inverse_slope = cov(true, predicted) / var(predicted),
+    of the true on the predicted values, is 1 if no prediction is too far from the mean, or too near to it.
 
     Parameters
     ----------
@@ -33,13 +36,15 @@ def mass_to_light_metrics(true_log_ml, predicted_log_ml, n_resamples=200, seed=0
         Bootstrap resamples of the galaxies for the standard errors; 0 leaves the errors out.
     seed : int, default 0
         Seed of the resampling.
+    units : sequence of str, default ("dex", "linear")
+        What to measure in.
 
     Returns
     -------
     dict of str to float
-        ``n``, and ``rmse_``, ``r2_``, ``bias_``, ``nmad_`` with the endings ``dex`` and ``linear`` (of
-        10^log M/L); the first three of each also with the ending ``_error``. NaN where the number is not
-        defined: without galaxies, and r2 when all true values are the same.
+        ``n``, and ``rmse_``, ``r2_``, ``bias_``, ``slope_``, ``inverse_slope_``, ``nmad_`` with the endings
+        ``dex`` and ``linear`` (of 10^log M/L); all but the last of each also with the ending ``_error``. NaN
+        where the number is not defined: without galaxies, and r2 and slope when all true values are the same.
 
     Raises
     ------
@@ -49,10 +54,11 @@ def mass_to_light_metrics(true_log_ml, predicted_log_ml, n_resamples=200, seed=0
     true, predicted = _paired(true_log_ml, predicted_log_ml)
     result = {"n": len(true)}
     with np.errstate(over="ignore", invalid="ignore"):
-        for unit, t, p in (("dex", true, predicted), ("linear", 10.0**true, 10.0**predicted)):
+        for unit in units:
+            t, p = (true, predicted) if unit == "dex" else (10.0**true, 10.0**predicted)
             error = p - t
             centred = t - t.mean() if len(t) else t
-            sums = np.stack([np.ones_like(t), centred, centred**2, error, error**2], axis=1)
+            sums = np.stack([np.ones_like(t), centred, centred**2, error, error**2, centred * error], axis=1)
             numbers = _moments(sums.sum(axis=0, keepdims=True))
             errors = bootstrap_errors(sums, _moments, n_resamples, seed) if n_resamples else {}
             for name, value in numbers.items():
@@ -269,11 +275,20 @@ def bootstrap_errors(sums, statistic, n_resamples=200, seed=0):
 
 
 def _moments(total):
-    n, first, second, error, error2 = total.T
+    n, first, second, error, error2, mixed = total.T
     with np.errstate(invalid="ignore", divide="ignore"):
         variance = second / n - (first / n) ** 2
         variance = np.where(variance > 0, variance, np.nan)
-        return {"rmse": np.sqrt(error2 / n), "r2": 1 - error2 / n / variance, "bias": error / n}
+        with_error = mixed / n - first * error / n**2
+        predicted = variance + 2 * with_error + error2 / n - (error / n) ** 2
+        return {
+            "rmse": np.sqrt(error2 / n),
+            "r2": 1 - error2 / n / variance,
+            "bias": error / n,
+            "slope": 1 + with_error / variance,
+            # all predictions the same: rounding leaves a variance of 1e-16 of that of the true values, not 0
+            "inverse_slope": (variance + with_error) / np.where(predicted > 1e-12 * variance, predicted, np.nan),
+        }
 
 
 def _question_metrics(votes, fractions, train_votes, *, n_bins, n_resamples, seed):

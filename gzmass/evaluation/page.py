@@ -1,37 +1,55 @@
-"""The report as one HTML page that needs nothing outside itself."""
+"""The report as one HTML page that needs nothing outside itself: its head, its votes and how it was made."""
 
 from html import escape
 
 import numpy as np
 import yaml
 
-from gzmass.pages import NONE, cards, number, render_page, table
-from gzmass.pages import figures as show_figures
+from gzmass.evaluation.page_mass_to_light import (
+    comparison_section,
+    coverage_section,
+    mass_to_light_section,
+    residual_section,
+    stellar_mass_section,
+)
+from gzmass.evaluation.wording import mark, suffix, with_error
+from gzmass.pages import cards, figures, number, picture, render_page, table
 
 __all__ = ["render"]
 
-LONG = {
+LONG = {  # what the page leaves in card.yaml
     "calibration",
     "domain",
     "tree",
     "validation",
     "validation_votes",
-}  # what the page leaves in card.yaml
-TITLES = {"mass_to_light": "Mass-to-light ratio", "votes": "Votes", "stellar_mass": "Stellar mass"}
+}
+TITLES = {
+    "mass_to_light": "Mass-to-light ratio",
+    "compared": "Runs side by side",
+    "residuals": "Residuals",
+    "coverage": "Intervals",
+    "galaxies": "Galaxies",
+    "stellar_mass": "Stellar mass",
+    "votes": "Votes",
+    "trees": "Decision trees",
+    "made": "How it was made",
+}
 
 
-def render(numbers, figures, galleries, card):
+def render(numbers, drawn, galleries, examples, card):
     """Write the page.
 
     Parameters
     ----------
     numbers : dict
         What `gzmass.evaluation.evaluate` returns.
-    figures : dict of str to tuple
-        PNG as base64 text, and caption, by the name of the figure.
+    drawn : dict of str to tuple
+        Figures: PNG as base64 text, and caption, by the name of the figure.
     galleries : dict of str to list
-        Lists of galaxies by title: dicts with ``id``, ``true``, ``predicted``, ``sigma`` and ``png``
-        (base64 text).
+        Galaxies by title: dicts with ``id``, ``true``, ``predicted``, ``sigma``, ``note`` and ``png`` (bytes).
+    examples : list of dict
+        Galaxies whose decision tree is drawn: ``title``, ``id``, ``png`` (bytes) and ``svg``.
     card : dict
         Card of the run.
 
@@ -40,22 +58,29 @@ def render(numbers, figures, galleries, card):
     str
         The HTML text.
     """
-    body = [_head(numbers, card)]
-    body.append(_section(numbers, "mass_to_light", lambda ml: _mass_to_light(numbers, ml, figures)))
-    if numbers["mass_to_light"]:
-        body.append(_coverage(numbers, figures))
-        body.append(_gallery(numbers, galleries))
-    body.append(_section(numbers, "stellar_mass", lambda mass: _stellar_mass(numbers, mass)))
-    body.append(_section(numbers, "votes", lambda votes: _votes(votes, figures)))
-    body.append(_made(numbers, card))
+    ml = numbers["mass_to_light"]
+    parts = {
+        "mass_to_light": _or_why(numbers, "mass_to_light", lambda: mass_to_light_section(numbers, drawn)),
+        "compared": comparison_section(numbers) if numbers["compared"] else "",
+        "residuals": residual_section(numbers, drawn) if ml else "",
+        "coverage": coverage_section(numbers, drawn) if ml else "",
+        "galaxies": _galaxies(numbers, galleries) if galleries else "",
+        "stellar_mass": _or_why(numbers, "stellar_mass", lambda: stellar_mass_section(numbers)),
+        "votes": _or_why(numbers, "votes", lambda: _votes(numbers["votes"], drawn)),
+        "trees": _trees(examples) if examples else "",
+        "made": _made(numbers, card),
+    }
+    parts = {key: text for key, text in parts.items() if text}
+    links = " ".join(f'<a href="#{key}">{TITLES[key]}</a>' for key in parts)
+    body = [_head(numbers, card), f"<nav>{links}</nav>"]
+    body += [f'<h2 id="{key}">{TITLES[key]}</h2>\n{text}' for key, text in parts.items()]
     return render_page(f"{numbers['name']} on {numbers['dataset']}", "\n".join(body))
 
 
-def _section(numbers, key, write):
-    head = f'<h2 id="{key}">{TITLES[key]}</h2>'
+def _or_why(numbers, key, write):
     if numbers[key] is None:
-        return f'{head}\n<p class="absent">Not in this report: {escape(numbers["absent"][key])}.</p>'
-    return f"{head}\n{write(numbers[key])}"
+        return f'<p class="absent">Not in this report: {escape(numbers["absent"][key])}.</p>'
+    return write()
 
 
 def _head(numbers, card):
@@ -64,25 +89,26 @@ def _head(numbers, card):
         (f"{numbers['n_labelled']:,}", f"with an M/L label ({numbers['label_kind']})"),
     ]
     if ml := numbers["mass_to_light"]:
-        run = ml["table"][0]
-        suffix = _suffix(numbers)
-        rows.append((_pm(run, "rmse_dex"), f"RMSE of log M/L [dex]{suffix}"))
-        rows.append((_pm(run, "r2_dex"), f"R² of log M/L{suffix}"))
+        run, proxy = ml["table"][0], suffix(numbers)
+        rows.append((with_error(run, "rmse_dex"), f"RMSE of log M/L [dex]{proxy}"))
+        rows.append((with_error(run, "r2_dex"), f"R² of log M/L{proxy}"))
+        rows.append((with_error(run, "slope_dex"), f"slope of predicted on true log M/L{proxy}"))
         for name, item in ml["explainable"].items():
             label = f"of the R² reachable from {name.replace('_', ' ')} ({item['r2']:.3f})"
             rows.append((f"{100 * item['fraction']:.1f} %", label))
         for item in ml["coverage"][:1]:
-            label = f"inside the {100 * item['level']:.6g} % interval{suffix}"
+            label = f"inside the {100 * item['level']:.6g} % interval{proxy}"
             rows.append((f"{100 * item['overall']['coverage']:.1f} %", label))
     if votes := numbers["votes"]:
         joint = votes["joint"]
         label = f"RMSE over {joint['n_answers']} answers (predicting the mean: {joint['rmse_mean']:.3f})"
-        rows.append((_pm(joint, "rmse"), label))
+        rows.append((with_error(joint, "rmse"), label))
     what = [f"Evaluated on <b>{escape(numbers['dataset'])}</b>, split {escape(numbers['split'])}"]
     what.append(f"{escape(numbers['band'])} band")
     if described := card.get("description"):
         what.append(escape(str(described)))
-    parts = [f"<h1>{escape(numbers['name'])}</h1>", f'<p class="lead">{"; ".join(what)}.</p>']
+    name = escape(numbers["name"]).replace("/", "/<wbr>").replace("_", "_<wbr>")  # a path may break on a phone
+    parts = [f"<h1>{name}</h1>", f'<p class="lead">{"; ".join(what)}.</p>']
     if numbers["label_kind"] == "proxy":
         parts.append(
             '<p class="kind"><b>The M/L labels of this dataset are a proxy.</b> They stand in for measured '
@@ -99,125 +125,33 @@ def _head(numbers, card):
             f'<p class="note">{domain["n"]:,} galaxies lie outside what the model was trained on'
             f"{': ' + reasons if reasons else ''}. They count in all numbers unless it says otherwise.</p>"
         )
-    links = [*TITLES.items(), ("made", "How it was made")]
-    parts.append("<nav>" + " ".join(f'<a href="#{key}">{title}</a>' for key, title in links) + "</nav>")
     return "\n".join(parts)
 
 
-def _mass_to_light(numbers, ml, figures):
-    entries = [(_predictor(item), item, item.get("versus_run")) for item in ml["table"]]
-    if "in_domain" in ml:
-        entries.insert(1, ("this run, in domain only", ml["in_domain"], None))
-    dex = [
-        [
-            name,
-            f"{item['n']:,}",
-            _pm(item, "rmse_dex"),
-            _pm(versus, "difference", sign=True) if versus else "",
-            _pm(item, "r2_dex"),
-            _pm(item, "bias_dex", sign=True),
-            number(item["nmad_dex"]),
-        ]
-        for name, item, versus in entries
-    ]
-    linear = [
-        [
-            name,
-            _pm(item, "rmse_linear"),
-            _pm(item, "r2_linear"),
-            _pm(item, "bias_linear", sign=True),
-            number(item["nmad_linear"]),
-        ]
-        for name, item, _ in entries
-    ]
-    band = escape(numbers["band"])
-    caption = (
-        f"log M/L of the {band} band [dex]{_mark(numbers)}. Errors: bootstrap. “Against the run” is the "
-        "RMSE minus that of the run, on the same galaxies, resampled together."
-    )
-    columns = ["predictor", "galaxies", "RMSE", "against the run", "R²", "bias", "NMAD"]
-    parts = [table(columns, dex, caption, strong_rows=1)]
-    caption = f"Linear M/L of the {band} band [solar units]{_mark(numbers)}: 10<sup>log M/L</sup>."
-    columns = ["predictor", "RMSE", "R²", "bias", "NMAD"]
-    parts.append(table(columns, linear, caption, strong_rows=1))
-    for name, item in ml["explainable"].items():
-        parts.append(
-            f"<p>Of the variance of log M/L, {100 * item['r2']:.1f} % can be known from {_words(name)}; the run "
-            f"explains {100 * ml['table'][0]['r2_dex']:.1f} %, which is <b>{100 * item['fraction']:.1f} %</b> of "
-            "that.</p>"
-        )
-    if isinstance(ml["baselines"], dict):
-        used = ", ".join(ml["baselines"]["metadata"]) or "none known"
-        parts.append(
-            f'<p class="note">The baselines are boosted trees trained on {ml["baselines"]["n_train"]:,} '
-            f"labelled galaxies ({escape(ml['baselines']['learned_from'])}); metadata: {escape(used)}.</p>"
-        )
-    elif ml["baselines"]:
-        parts.append(f'<p class="absent">No baselines: {escape(ml["baselines"])}.</p>')
-    names = ["predicted_against_true", "residual_against_true", "residual_against_predicted", "rmse"]
-    parts.append(_figures(figures, names, numbers))
-    return "\n".join(parts)
-
-
-def _coverage(numbers, figures):
-    ml = numbers["mass_to_light"]
-    head = '<h2 id="coverage">Intervals</h2>'
-    if not ml["coverage"]:
-        return f'{head}\n<p class="absent">Not in this report: the predictions hold no intervals.</p>'
-    columns = ["galaxies", *[f"{100 * item['level']:.6g} % interval" for item in ml["coverage"]]]
-    widths = ["median width [dex]", *[number(item["overall"]["width"]) for item in ml["coverage"]]]
-    rows = [["all", *[_share(item["overall"]) for item in ml["coverage"]]]]
-    for quantity, thirds in ml["coverage"][0]["thirds"].items():
-        for index, third in enumerate(("lowest", "middle", "highest")):
-            span = f"{round(thirds[index]['from'], 3):g} to {round(thirds[index]['to'], 3):g}"
-            shares = [_share(item["thirds"][quantity][index]) for item in ml["coverage"]]
-            rows.append([f"{quantity}, {third} third ({span})", *shares])
-    caption = f"Share of the galaxies whose label lies inside its interval{_mark(numbers)}; binomial errors."
-    text = (
-        '<p class="note">An interval can promise its level for what is known of a galaxy: in thirds of the '
-        "prediction, redshift or size. In thirds of the label itself it covers less at both ends wherever "
-        "the input does not fix M/L: those thirds are chosen by the part that can not be predicted.</p>"
-    )
-    shares = table(columns, [*rows, widths], caption, strong_rows=1)
-    return "\n".join([head, shares, text, _figures(figures, ["coverage", "pit"], numbers)])
-
-
-def _gallery(numbers, galleries):
-    parts = ['<h2 id="galaxies">Galaxies</h2>']
+def _galaxies(numbers, galleries):
+    parts = []
     kind = "proxy" if numbers["label_kind"] == "proxy" else "true"
     for title, galaxies in galleries.items():
         pictures = []
         for galaxy in galaxies:
-            error = f" ± {galaxy['sigma']:.2f}" if np.isfinite(galaxy["sigma"]) else ""
-            source = f"data:image/png;base64,{galaxy['png']}"
-            pictures.append(
-                f'<figure><img alt="galaxy {escape(galaxy["id"])}" src="{source}">'
-                f"<figcaption>{escape(galaxy['id'])}<br>{kind} {galaxy['true']:.2f}<br>"
-                f"predicted {galaxy['predicted']:.2f}{error}</figcaption></figure>"
-            )
-        parts.append(f'<h3>{title} predictions</h3>\n<div class="gallery">{"".join(pictures)}</div>')
-    parts.append(f'<p class="note">log M/L [dex]{_mark(numbers)}; ordered by the size of the residual.</p>')
-    return "\n".join(parts)
+            facts = [galaxy["id"]]
+            if np.isfinite(galaxy["true"]):
+                facts.append(f"{kind} {number(galaxy['true'], digits=2)}")
+            if np.isfinite(galaxy["predicted"]):
+                error = f"±{galaxy['sigma']:.2f}" if np.isfinite(galaxy["sigma"]) else ""
+                facts.append(f"pred. {number(galaxy['predicted'], digits=2)}{error}")
+            if galaxy["note"]:
+                facts.append(galaxy["note"])
+            image = picture(galaxy["png"], f"galaxy {galaxy['id']}")
+            caption = "<br>".join(escape(fact) for fact in facts)
+            pictures.append(f"<figure>{image}<figcaption>{caption}</figcaption></figure>")
+        parts.append(f'<h3>{escape(title)}</h3>\n<div class="gallery">{"".join(pictures)}</div>')
+    text = f"log M/L [dex]{mark(numbers)}. Best, median and worst: by the size of the residual; out of domain: "
+    text += "by the score, which is above 1 for unusual galaxies, where the predictions have one, else by the reasons."
+    return "\n".join([f'<p class="note">{text}</p>', *parts])
 
 
-def _stellar_mass(numbers, mass):
-    low, middle, high = mass["percentiles"]
-    text = (
-        f"<p>log M<sub>*</sub> = log M/L + log L for {mass['n']:,} galaxies: median {middle:.2f}, 5 to 95 %: "
-        f"{low:.2f} to {high:.2f} [dex of M<sub>☉</sub>]; median error {number(mass['median_sigma'])} dex"
-        f"{_mark(numbers)}.</p>"
-    )
-    parts = [text]
-    if "truth" in mass:
-        columns = ["log M* [dex]", "galaxies", "RMSE", "R²", "bias", "NMAD"]
-        caption = f"Compared with {escape(mass['truth'])}{_mark(numbers)}."
-        row = ["this run", f"{mass['n_true']:,}", _pm(mass, "rmse_dex"), _pm(mass, "r2_dex")]
-        row += [_pm(mass, "bias_dex", sign=True), number(mass["nmad_dex"])]
-        parts.append(table(columns, [row], caption, strong_rows=1))
-    return "\n".join(parts)
-
-
-def _votes(votes, figures):
+def _votes(votes, drawn):
     joint = votes["joint"]
     mean = "the training set" if votes["mean_from"] == "train" else "the scored galaxies themselves"
     columns = ["question", "galaxies", "votes", "RMSE", "RMSE of the mean", "calibration error"]
@@ -226,7 +160,7 @@ def _votes(votes, figures):
             question["question"],
             f"{question['n']:,}",
             f"{question['votes']:,.0f}",
-            _pm(question, "rmse"),
+            with_error(question, "rmse"),
             number(question["rmse_mean"]),
             number(question["calibration_error"]),
         ]
@@ -238,21 +172,40 @@ def _votes(votes, figures):
     )
     lead = (
         f"<p>RMSE over {joint['n_answers']} answers (probability of the answer times that of being asked, "
-        f"the convention of the Kaggle challenge): <b>{_pm(joint, 'rmse')}</b>; predicting the mean of "
+        f"the convention of the Kaggle challenge): <b>{with_error(joint, 'rmse')}</b>; predicting the mean of "
         f"{mean}: <b>{number(joint['rmse_mean'])}</b>; {joint['n']:,} galaxies.</p>"
     )
     parts = [lead, table(columns, rows, caption)]
     if votes["unknown"]:
         parts.append(f'<p class="absent">Without votes in this dataset: {escape(", ".join(votes["unknown"]))}.</p>')
-    parts.append(_figures(figures, ["votes_rmse"]))
+    parts.append(figures([drawn["votes_rmse"]]))
     parts.append("<h3>Reliability: voted against predicted fraction</h3>")
-    parts.append(_figures(figures, [key for key in figures if key.startswith("reliability_")], small=True))
+    parts.append(
+        '<p class="note">Ten bins of the predicted fraction, all answers of a question together; the area of a point '
+        "is its share of the votes. On the dashed line a fraction means what it says.</p>"
+    )
+    parts.append(figures([item for key, item in drawn.items() if key.startswith("reliability_")], small=True))
     return "\n".join(parts)
+
+
+def _trees(examples):
+    lead = (
+        '<p class="note">Of those who are asked a question: the predicted fraction of each answer (bar, first number) '
+        "and the voted one (tick, second number; missing where nobody voted). Beside the question: the predicted share "
+        "of volunteers who are asked it. A curve leads from an answer to the next question, as wide as the share that "
+        "comes this way; questions that fewer than 10 % are asked are faint. Chosen by the RMSE over all answers.</p>"
+    )
+    trees = []
+    for item in examples:
+        image = picture(item["png"], f"galaxy {item['id']}")
+        caption = f"<b>{escape(item['title'])}</b><br>{escape(item['id'])}"
+        trees.append(f"<figure>{image}<figcaption>{caption}</figcaption>{item['svg']}</figure>")
+    return f'{lead}\n<div class="trees">{"".join(trees)}</div>'
 
 
 def _made(numbers, card):
     versions = ", ".join(f"{name} {version}" for name, version in numbers["versions"].items())
-    parts = ['<h2 id="made">How it was made</h2>', f"<p>Evaluated with {escape(versions)}.</p>"]
+    parts = [f"<p>Evaluated with {escape(versions)}.</p>"]
     card = {key: value for key, value in card.items() if key not in LONG}
     if card:
         text = yaml.safe_dump(_readable(card), sort_keys=False, allow_unicode=True, width=96)
@@ -260,36 +213,6 @@ def _made(numbers, card):
     else:
         parts.append('<p class="absent">The run has no card: seed, configuration and command are not known.</p>')
     return "\n".join(parts)
-
-
-def _figures(figures, names, numbers=None, *, small=False):
-    items = [figures[name] for name in names if name in figures]
-    return show_figures(items, small=small, mark=_mark(numbers) if numbers else "")
-
-
-def _words(name):
-    return escape(str(name).replace("_", " "))
-
-
-def _predictor(item):
-    return f"baseline: {item['name']}" if item["kind"] == "baseline" else item["name"]
-
-
-def _suffix(numbers):
-    return " (proxy labels)" if numbers["label_kind"] == "proxy" else ""
-
-
-def _mark(numbers):
-    return ' <span class="proxy">(proxy labels)</span>' if numbers["label_kind"] == "proxy" else ""
-
-
-def _pm(numbers, key, *, sign=False):
-    value, error = number(numbers[key], sign=sign), numbers.get(f"{key}_error")
-    return f"{value} ± {error:.3f}" if error is not None and np.isfinite(error) else value
-
-
-def _share(item):
-    return f"{100 * item['coverage']:.1f} ± {100 * item['error']:.1f} %" if item["n"] else NONE
 
 
 def _readable(value):

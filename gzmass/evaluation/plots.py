@@ -1,8 +1,10 @@
 """The figures of the report, with units on every axis."""
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.colors import LinearSegmentedColormap, LogNorm, to_rgb
+from scipy.stats import binom
 
+from gzmass.evaluation.residuals import running_percentiles
 from gzmass.pages.figures import BLUE, GREEN, GREY, INK, RED, new_figure, styled
 
 __all__ = [
@@ -16,13 +18,13 @@ __all__ = [
     "vote_rmse_plot",
 ]
 
-DENSITY = LinearSegmentedColormap.from_list("density", ["#D6E6F2", "#5BA3CF", BLUE, "#08305A"])
-MANY = 3000  # galaxies from which on a cloud of points is drawn as its density
+DENSITY = LinearSegmentedColormap.from_list("density", ["#DCE9F3", "#A9CCE6", "#5BA3CF", BLUE])
+MANY = 1500  # galaxies from which on a cloud of points is drawn as its density
 
 
 @styled
 def predicted_against_true(true, predicted, kind="true"):
-    """Draw predicted against true log M/L, with the running median of the prediction.
+    """Draw predicted against true log M/L, with the running median of the prediction and the least-squares line.
 
     Parameters
     ----------
@@ -41,9 +43,15 @@ def predicted_against_true(true, predicted, kind="true"):
     true, predicted = _finite(true, predicted)
     figure, axes = new_figure(4.4, 4.1)
     limits = _limits(np.concatenate([true, predicted]))
-    _cloud(figure, axes, true, predicted, [*limits, *limits])
+    cells = _cloud(axes, true, predicted, [*limits, *limits])
+    if cells is not None:
+        figure.colorbar(cells, ax=axes, label="galaxies", shrink=0.7, pad=0.02)
     axes.plot(limits, limits, color=INK, linewidth=1, linestyle="--", label="equal")
-    _running(axes, true, predicted)
+    _running(axes, running_percentiles(true, predicted))
+    if len(true) > 1 and np.ptp(true) > 0:
+        slope = np.cov(true, predicted)[0, 1] / np.var(true, ddof=1)
+        fit = predicted.mean() + slope * (np.array(limits) - true.mean())
+        axes.plot(limits, fit, color=GREEN, linewidth=1.4, linestyle="-.", label=f"fit: slope {slope:.2f}")
     axes.set(xlim=limits, ylim=limits, aspect="equal")
     axes.set(xlabel=log_ml_label(kind), ylabel=log_ml_label("predicted"))
     axes.legend(loc="upper left")
@@ -51,7 +59,7 @@ def predicted_against_true(true, predicted, kind="true"):
 
 
 @styled
-def residual_plot(x, residual, x_label):
+def residual_plot(x, residual, x_label, running):
     """Draw the residual of log M/L against a quantity, with the running median and the central 68 %.
 
     Parameters
@@ -62,6 +70,8 @@ def residual_plot(x, residual, x_label):
         Predicted minus true log10 M/L [dex], shape (n,).
     x_label : str
         Label of the quantity, with its unit.
+    running : dict of str to list of float
+        What `gzmass.evaluation.residuals.running_percentiles` returned for these.
 
     Returns
     -------
@@ -72,12 +82,12 @@ def residual_plot(x, residual, x_label):
     figure, axes = new_figure(4.4, 3.4)
     x_limits, y_limits = _limits(x), _limits(residual)
     largest = max(abs(y_limits[0]), abs(y_limits[1]))
-    _cloud(figure, axes, x, residual, [*x_limits, -largest, largest])
+    _cloud(axes, x, residual, [*x_limits, -largest, largest])
     axes.axhline(0, color=INK, linewidth=1, linestyle="--")
-    _running(axes, x, residual)
-    axes.set(xlim=x_limits, ylim=(-largest, largest), xlabel=x_label, ylabel="residual: predicted - label [dex]")
+    _running(axes, running)
+    axes.set(xlim=x_limits, ylim=(-largest, largest), xlabel=x_label, ylabel="predicted \N{MINUS SIGN} label [dex]")
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="upper right")
+        axes.legend(loc="upper right", ncols=2)
     return figure
 
 
@@ -130,16 +140,17 @@ def pit_histogram(values):
     Returns
     -------
     matplotlib.figure.Figure
-        The figure; the grey band is the binomial error of a uniform distribution.
+        The figure; a bin of a uniform distribution lies in the grey band 95 times out of 100 (binomial).
     """
     (values,) = _finite(values)
     figure, axes = new_figure(4.4, 3.0)
     n_bins = int(np.clip(len(values) // 20, 5, 20))
     density, edges = np.histogram(values, bins=n_bins, range=(0, 1))
     density = density * n_bins / max(len(values), 1)
-    error = np.sqrt(n_bins * (1 - 1 / n_bins) / max(len(values), 1))
-    axes.axhspan(1 - error, 1 + error, color="#DDDDDD", label="uniform, with its error")
-    axes.stairs(density, edges, color=BLUE, linewidth=1.8, label="galaxies")
+    low, high = binom.ppf([0.025, 0.975], max(len(values), 1), 1 / n_bins) * n_bins / max(len(values), 1)
+    axes.axhspan(low, high, color="#DDDDDD", label="uniform: 95 % of bins")
+    axes.axhline(1, color=GREY, linewidth=1)
+    axes.stairs(density, edges, baseline=None, color=BLUE, linewidth=1.8, label="galaxies")
     axes.set(xlim=(0, 1), ylim=(0, max(1.9, 1.35 * density.max(initial=0))))
     axes.set(xlabel="predicted probability of a lower M/L than the label", ylabel="density")
     axes.legend(loc="upper center", ncols=2)
@@ -246,24 +257,20 @@ def log_ml_label(kind):
     return rf"{kind} $\log_{{10}}\,M_\star/L_g$ [$M_\odot/L_{{\odot,g}}$]"
 
 
-def _cloud(figure, axes, x, y, extent):
+def _cloud(axes, x, y, extent):
+    """Draw points, or the density of many: its colours are returned then."""
     if len(x) < MANY:
-        axes.plot(x, y, ".", color=BLUE, markersize=3, alpha=0.35, markeredgewidth=0, rasterized=True)
-        return
-    cells = axes.hexbin(x, y, gridsize=60, extent=extent, mincnt=1, norm=LogNorm(), cmap=DENSITY, linewidths=0)
-    figure.colorbar(cells, ax=axes, label="galaxies", shrink=0.7, pad=0.02)
+        axes.plot(x, y, ".", color=BLUE, markersize=4, alpha=0.45, markeredgewidth=0, rasterized=True)
+        return None
+    gridsize = int(np.clip(np.sqrt(len(x)) / 1.2, 30, 60))
+    return axes.hexbin(x, y, gridsize=gridsize, extent=extent, mincnt=1, norm=LogNorm(), cmap=DENSITY, linewidths=0)
 
 
-def _running(axes, x, y):
-    """Draw the median and the central 68 % of y in bins of x that hold equally many galaxies."""
-    n_bins = min(len(x) // 15, 15)
-    if n_bins < 3:
-        return
-    parts = np.array_split(np.argsort(x, kind="stable"), n_bins)
-    centre = [np.median(x[part]) for part in parts]
-    low, middle, high = np.transpose([np.quantile(y[part], [0.16, 0.5, 0.84]) for part in parts])
-    axes.fill_between(centre, low, high, color=RED, alpha=0.18, linewidth=0, label="central 68 %")
-    axes.plot(centre, middle, color=RED, label="running median")
+def _running(axes, running):
+    if running["x"]:
+        band = {"facecolor": (*to_rgb(RED), 0.15), "edgecolor": RED, "linewidth": 0.9, "linestyle": ":"}
+        axes.fill_between(running["x"], running["p16"], running["p84"], label="central 68 %", **band)
+        axes.plot(running["x"], running["p50"], color=RED, label="running median")
 
 
 def _limits(values):

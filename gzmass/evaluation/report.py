@@ -15,6 +15,8 @@ from gzmass._version import __version__
 from gzmass.engine import write_atomically
 from gzmass.errors import DataError
 from gzmass.evaluation import plots
+from gzmass.evaluation.compare import compare_runs
+from gzmass.evaluation.galleries import mass_to_light_galleries, most_out_of_domain, vote_examples
 from gzmass.evaluation.measure import (
     join_truth,
     measure_mass_to_light,
@@ -23,11 +25,15 @@ from gzmass.evaluation.measure import (
     pit_values,
 )
 from gzmass.evaluation.page import render
+from gzmass.evaluation.residuals import residual_groups, residual_quantities, running_percentiles
+from gzmass.evaluation.tree_figure import tree_svg
 from gzmass.pages import image_png, to_png
 
 __all__ = ["evaluate"]
 
-GALLERY = 8  # galaxies in each row of pictures
+PICTURE = 160  # pixels a side of a galaxy's picture, at most: the page stays below some MB
+TITLES = {"best": "Best predictions", "median": "Median predictions", "worst": "Worst predictions"}
+OUTSIDE = "Most out of domain"
 
 
 def evaluate(
@@ -73,7 +79,8 @@ def evaluate(
     -------
     dict
         All numbers, as in metrics.json (there NaN is null): ``mass_to_light``, ``votes`` and
-        ``stellar_mass``, each None where it is absent, with the reason in ``absent``.
+        ``stellar_mass``, each None where it is absent, with the reason in ``absent``; ``compared``, the runs
+        side by side.
 
     Raises
     ------
@@ -94,6 +101,11 @@ def evaluate(
         raise DataError(
             f"{dataset.path}: there is nothing to evaluate: {absent['mass_to_light']}, and {absent['votes']}."
         )
+    labelled = joined[np.isfinite(joined["true_log_ml_g"])]
+    quantities = []
+    if "mass_to_light" not in absent:
+        quantities = residual_quantities(labelled, dataset)
+        sections["mass_to_light"] |= _residual_numbers(labelled, dataset, quantities)
     numbers = {
         "name": str(name or card.get("name") or "run"),
         "dataset": str(dataset.info.get("name") or Path(dataset.path).name),
@@ -102,15 +114,16 @@ def evaluate(
         "split": split or "all",
         "n_galaxies": len(dataset.rows(split)),
         "n_predicted": len(joined),
-        "n_labelled": int(np.isfinite(joined["true_log_ml_g"]).sum()),
+        "n_labelled": len(labelled),
         "out_of_domain": _out_of_domain(joined),
         **{key: None if key in absent else value for key, value in sections.items()},
         "absent": absent,
+        "compared": compare_runs(joined, dataset, split, sections, compare),
         "versions": _versions(),
     }
-    figures = _draw(numbers, joined, card.get("calibration"))
-    galleries = _galleries(joined, dataset)
-    html = render(numbers, figures, galleries, card)
+    figures = _draw(numbers, labelled, quantities, card.get("calibration"))
+    examples = _examples(joined, dataset) if numbers["votes"] else []
+    html = render(numbers, figures, _galleries(joined, dataset), examples, card)
     with write_atomically(out / "predictions.parquet") as path:
         joined.drop(columns="row").to_parquet(path, index=False)
     for key, (png, _) in figures.items():
@@ -123,24 +136,34 @@ def evaluate(
     return numbers
 
 
-def _draw(numbers, joined, calibration):
+def _residual_numbers(labelled, dataset, quantities):
+    residual = (labelled["log_ml_g"] - labelled["true_log_ml_g"]).to_numpy(float)
+    return {
+        "residuals": {quantity.name: running_percentiles(quantity.values, residual) for quantity in quantities},
+        "groups": residual_groups(labelled, dataset, quantities),
+    }
+
+
+def _draw(numbers, labelled, quantities, calibration):
     # a dict of (PNG as base64 text, caption) by the name of the file
     kind = numbers["label_kind"] if numbers["label_kind"] == "proxy" else "true"
     figures = {}
     if ml := numbers["mass_to_light"]:
-        true, predicted = joined["true_log_ml_g"].to_numpy(float), joined["log_ml_g"].to_numpy(float)
+        true, predicted = labelled["true_log_ml_g"].to_numpy(float), labelled["log_ml_g"].to_numpy(float)
         figures["predicted_against_true"] = (
             plots.predicted_against_true(true, predicted, kind),
             f"Predicted against {kind} M/L. Band and line: central 68 % and median of the prediction.",
         )
-        figures["residual_against_true"] = (
-            plots.residual_plot(true, predicted - true, plots.log_ml_label(kind)),
-            "Residual against the label. A slope is regression to the mean.",
-        )
-        figures["residual_against_predicted"] = (
-            plots.residual_plot(predicted, predicted - true, plots.log_ml_label("predicted")),
-            "Residual against the prediction. Here a good predictor shows no slope.",
-        )
+        captions = {
+            "M/L label": "Residual against the label. A slope is regression to the mean.",
+            "predicted M/L": "Residual against the prediction. Here a good predictor shows no slope.",
+        }
+        for quantity in quantities:
+            label = quantity.label or plots.log_ml_label("predicted" if quantity.name == "predicted M/L" else kind)
+            caption = captions.get(quantity.name, f"Residual against {quantity.title}.")
+            key = f"residual_against_{_file_name(quantity.name)}"
+            running = ml["residuals"][quantity.name]
+            figures[key] = (plots.residual_plot(quantity.values, predicted - true, label, running), caption)
         figures["rmse"] = (
             plots.rmse_plot(
                 [row["name"] for row in ml["table"]],
@@ -155,7 +178,7 @@ def _draw(numbers, joined, calibration):
                 plots.coverage_plot(ml["coverage"]),
                 "Share of galaxies inside their intervals; error bars are binomial.",
             )
-        if np.isfinite(values := pit_values(joined, calibration)).any():
+        if np.isfinite(values := pit_values(labelled, calibration)).any():
             figures["pit"] = (
                 plots.pit_histogram(values),
                 "Where the labels fall in their predicted distributions: flat if these are right.",
@@ -174,33 +197,52 @@ def _draw(numbers, joined, calibration):
 
 
 def _galleries(joined, dataset):
-    if "log_ml_g" not in joined.columns:
-        return {}
-    residual = (joined["log_ml_g"] - joined["true_log_ml_g"]).to_numpy(float)
-    known = np.flatnonzero(np.isfinite(residual))
-    order = known[np.argsort(np.abs(residual[known]), kind="stable")]
-    if len(order) == 0:
-        return {}
-    middle = max((len(order) - GALLERY) // 2, 0)
-    chosen = {
-        "Best": order[:GALLERY],
-        "Median": order[middle : middle + GALLERY],
-        "Worst": order[::-1][:GALLERY],
-    }
+    chosen = {TITLES[name]: places for name, places in mass_to_light_galleries(joined).items()}
+    chosen[OUTSIDE] = most_out_of_domain(joined)
     galleries = {}
     for title, places in chosen.items():
-        images = np.asarray(dataset.images(joined["row"].to_numpy()[places]))
-        galleries[title] = [
-            {
-                "id": str(joined["id"].iloc[place]),
-                "true": float(joined["true_log_ml_g"].iloc[place]),
-                "predicted": float(joined["log_ml_g"].iloc[place]),
-                "sigma": float(joined["log_ml_g_sigma"].iloc[place]) if "log_ml_g_sigma" in joined else math.nan,
-                "png": base64.b64encode(image_png(image)).decode(),
-            }
-            for place, image in zip(places, images, strict=True)
-        ]
+        if len(places):
+            images = dataset.images(joined["row"].to_numpy()[places])
+            rows = joined.iloc[places].to_dict("records")
+            galleries[title] = [_galaxy(row, image) for row, image in zip(rows, images, strict=True)]
+    for galaxy, place in zip(galleries.get(OUTSIDE, []), chosen[OUTSIDE], strict=True):
+        galaxy["note"] = _why_outside(joined.iloc[place])
     return galleries
+
+
+def _galaxy(row, image):
+    return {
+        "id": str(row["id"]),
+        "true": float(row["true_log_ml_g"]),
+        "predicted": float(row.get("log_ml_g", math.nan)),
+        "sigma": float(row.get("log_ml_g_sigma", math.nan)),
+        "note": "",
+        "png": image_png(image, PICTURE),
+    }
+
+
+def _why_outside(row):
+    score = row.get("domain_score", math.nan)
+    reason = row.get("out_of_domain_reason")
+    parts = [f"score {score:.3g}"] if np.isfinite(score) else []
+    return "; ".join([*parts, *([reason] if isinstance(reason, str) and reason else [])])
+
+
+def _examples(joined, dataset):
+    tree, examples = dataset.tree, []
+    for name, place in vote_examples(joined, dataset).items():
+        galaxy, row = str(joined["id"].iloc[place]), [joined["row"].iloc[place]]
+        fractions = [joined[f"{stem}_fraction"].iloc[place] for stem in tree.stems]
+        title = f"Decision tree of galaxy {galaxy}: predicted and voted fraction of each answer"
+        examples.append(
+            {
+                "title": f"{TITLES[name][:-1]} of the votes",
+                "id": galaxy,
+                "png": image_png(dataset.images(row)[0], PICTURE),
+                "svg": tree_svg(tree, fractions, dataset.votes(row)[0], title),
+            }
+        )
+    return examples
 
 
 def _out_of_domain(joined):

@@ -7,6 +7,8 @@ import pandas as pd
 
 from gzmass.engine import write_atomically
 from gzmass.errors import DataError
+from gzmass.evaluation import QUANTITIES
+from gzmass.inference.ensemble import Ensemble, load_ensemble
 from gzmass.models import Run, load_run
 
 __all__ = ["FORMATS", "predict", "write_predictions"]
@@ -23,8 +25,9 @@ def predict(run, dataset, split=None, out=None, progress=None):
 
     Parameters
     ----------
-    run : gzmass.models.Run, str or pathlib.Path
-        A finished run or its directory.
+    run : gzmass.models.Run, gzmass.inference.Ensemble, str, pathlib.Path or list of these
+        A finished run or its directory; an ensemble; or several runs, which are averaged
+        (`gzmass.inference.load_ensemble`).
     dataset : gzmass.datasets.Dataset
         The dataset; labels are not looked at.
     split : {"train", "val", "test"}, optional
@@ -42,34 +45,44 @@ def predict(run, dataset, split=None, out=None, progress=None):
     Raises
     ------
     DataError
-        The dataset has images of another size or lacks a metadata column that the run needs, the split has no
-        galaxies, or the ending of `out` stands for no format.
+        The dataset has images of another size or lacks a metadata column that a run needs, the split has no
+        galaxies, the runs can not be averaged, or the ending of `out` stands for no format.
     """
     if out is not None:
         _format(out)
-    run = run if isinstance(run, Run) else load_run(run)
-    if dataset.npix != run.npix:
+    predictor = _open(run)
+    runs = predictor.runs if isinstance(predictor, Ensemble) else [predictor]
+    npix = runs[0].npix
+    if dataset.npix != npix:
         raise DataError(
-            f"The run {str(run.path)!r} takes images of {run.npix} px, the dataset {str(dataset.path)!r} has "
-            f"{dataset.npix} px: prepare one with npix={run.npix}."
+            f"The run {str(runs[0].path)!r} takes images of {npix} px, the dataset {str(dataset.path)!r} has "
+            f"{dataset.npix} px: prepare one with npix={npix}."
         )
     rows = dataset.require_rows(split)
-    metadata = dataset.metadata(run.metadata, rows)
-    luminosity = dataset.metadata(["luminosity_g"], rows)[:, 0] if "luminosity_g" in dataset.table else None
+    optional = [name for name in ("luminosity_g", *QUANTITIES) if name != "log_ml_g" and name in dataset.table]
+    columns = list(dict.fromkeys([*predictor.metadata, *optional]))
+    table = pd.DataFrame(dataset.metadata(columns, rows), columns=columns)
     parts = []
     for start in range(0, len(rows), _CHUNK):
         chunk = slice(start, start + _CHUNK)
-        parts.append(
-            run.predict(dataset.images(rows[chunk]), metadata[chunk], None if luminosity is None else luminosity[chunk])
-        )
+        parts.append(predictor.predict(dataset.images(rows[chunk]), table.iloc[chunk]))
         if progress:
             progress(min(start + _CHUNK, len(rows)), len(rows))
     predictions = pd.concat(parts, ignore_index=True)
     predictions.insert(0, "id", dataset.table["id"].to_numpy()[rows])
-    _judge_stretch(predictions, run, dataset)
+    _judge_stretch(predictions, runs[0], dataset)
     if out is not None:
         write_predictions(predictions, out)
     return predictions
+
+
+def _open(run):
+    if isinstance(run, Run | Ensemble):
+        return run
+    if isinstance(run, str | Path):
+        return load_run(run)
+    runs = list(run)
+    return load_ensemble(runs) if len(runs) > 1 else _open(runs[0])
 
 
 def write_predictions(predictions, path):

@@ -3,6 +3,7 @@
 import hashlib
 import platform
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 
@@ -14,8 +15,11 @@ import yaml
 from gzmass._version import __version__
 from gzmass.engine import write_atomically
 from gzmass.errors import DataError
-from gzmass.evaluation.calibration import apply_calibration, stellar_mass
+from gzmass.evaluation.calibration import apply_calibration
+from gzmass.models.columns import assemble
 from gzmass.models.domain import out_of_domain
+from gzmass.models.domain_score import domain_score, load_domain_score, save_domain_score
+from gzmass.models.forward import forward, with_features
 from gzmass.tree import DecisionTree
 
 __all__ = ["Run", "forward", "load_run", "save_run", "versions"]
@@ -72,6 +76,12 @@ class Run:
         """
         return self.card["metadata"]
 
+    @cached_property
+    def _graph(self):
+        """The graph that predictions are made with, and how galaxies are scored, in a run that knows it."""
+        arrays = load_domain_score(self.path)
+        return (self.model, None) if arrays is None else (with_features(self.model), arrays)
+
     def predict(self, images, metadata=None, luminosity=None, batch_size=256):
         """Predict M/L, stellar mass and vote fractions.
 
@@ -81,7 +91,8 @@ class Run:
             Log-stretched images as in a dataset directory, shape (n, npix, npix, 1) or (n, npix, npix).
         metadata : array_like of float or pandas.DataFrame, optional
             The columns `Run.metadata` in physical units, NaN where missing, shape (n, k); a data frame may have more
-            columns. A graph without a metadata input takes none.
+            columns: a calibration in groups looks there for what it groups by. A graph without a metadata input takes
+            none.
         luminosity : array_like of float, optional
             Luminosity in the g band [L_sun,g], shape (n,), for the stellar masses; by default the column
             ``luminosity_g`` of the metadata, if it is there.
@@ -93,8 +104,39 @@ class Run:
         pandas.DataFrame
             One row a galaxy: ``log_ml_g``, ``log_ml_g_sigma``, ``log_ml_g_p16``, ``_p50``, ``_p84``, bounds of the
             calibrated intervals [dex], ``log_mstar`` [log10 M_sun] and ``log_mstar_sigma`` [dex] where a luminosity is
-            known, ``<stem>_fraction`` (conditional), ``<question>_asked``, ``in_domain`` and
-            ``out_of_domain_reason``, as far as the graph has the heads.
+            known, ``<stem>_fraction`` (conditional), ``<question>_asked``, ``domain_score``, ``in_domain`` and
+            ``out_of_domain_reason``, as far as the graph has the heads and the run the scores.
+
+        Raises
+        ------
+        DataError
+            Images or metadata of another shape or type than the graph takes.
+        """
+        parts = self.outputs(images, metadata, batch_size)
+        known = self.known(metadata, luminosity)
+        mass_to_light = None
+        if "log_ml" in parts:
+            mass_to_light = apply_calibration(*parts["log_ml"].T, self.card["calibration"], known)
+        return assemble(mass_to_light, known.get("luminosity_g"), self.tree, parts)
+
+    def outputs(self, images, metadata=None, batch_size=256):
+        """Apply the graph, and say what of the input lies outside of what it was trained on.
+
+        Parameters
+        ----------
+        images : array_like of uint8
+            As in `Run.predict`.
+        metadata : array_like of float or pandas.DataFrame, optional
+            As in `Run.predict`.
+        batch_size : int, default 256
+            Galaxies that go through the graph at once.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            ``log_ml`` (mean and standard deviation before calibration) and ``votes`` as `gzmass.models.run.forward`
+            gives them; ``reasons``, shape (n,), as `gzmass.models.domain.out_of_domain` gives them; ``domain_score``,
+            shape (n,), in a run that has it.
 
         Raises
         ------
@@ -102,32 +144,39 @@ class Run:
             Images or metadata of another shape or type than the graph takes.
         """
         images = self._checked_images(images)
-        table = metadata if isinstance(metadata, pd.DataFrame) else None
         metadata = self._checked_metadata(metadata, len(images))
-        outputs = forward(self.model, images, metadata, self.card["test_time_augmentation"], batch_size)
-        columns = {}
-        if "log_ml" in outputs:
-            mean, sigma = outputs["log_ml"].T
-            columns.update(apply_calibration(mean, sigma, self.card["calibration"]))
-            if luminosity is None:
-                if table is not None and "luminosity_g" in table:
-                    luminosity = table["luminosity_g"].to_numpy(dtype=float)
-                elif "luminosity_g" in self.metadata:
-                    luminosity = metadata[:, self.metadata.index("luminosity_g")]
-                else:
-                    luminosity = np.full(len(images), np.nan)
-            columns["log_mstar"], columns["log_mstar_sigma"] = stellar_mass(
-                columns["log_ml_g"], columns["log_ml_g_sigma"], luminosity
-            )
-        if "votes" in outputs:
-            tree, fractions = self.tree, outputs["votes"]
-            asked = tree.asked(fractions)
-            columns.update({f"{stem}_fraction": fractions[:, k] for k, stem in enumerate(tree.stems)})
-            columns.update({f"{q.name}_asked": asked[:, k] for k, q in enumerate(tree.questions)})
-        reasons = out_of_domain(self.card["domain"], images, metadata, self.metadata)
-        columns["in_domain"] = reasons == ""
-        columns["out_of_domain_reason"] = reasons
-        return pd.DataFrame(columns)
+        model, arrays = self._graph
+        parts = forward(model, images, metadata, self.card["test_time_augmentation"], batch_size)
+        if arrays is not None:
+            parts["domain_score"] = domain_score(arrays, parts.pop("features"), images, metadata)
+        parts["reasons"] = out_of_domain(self.card["domain"], images, metadata, self.metadata)
+        return parts
+
+    def known(self, metadata=None, luminosity=None):
+        """Collect what is known of galaxies beside their images.
+
+        Parameters
+        ----------
+        metadata : array_like of float or pandas.DataFrame, optional
+            As in `Run.predict`.
+        luminosity : array_like of float, optional
+            As in `Run.predict`.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray of float
+            The columns of the metadata by name, and ``luminosity_g``, each of shape (n,).
+        """
+        if isinstance(metadata, pd.DataFrame):
+            numerical = metadata.select_dtypes("number")
+            columns = {name: numerical[name].to_numpy(dtype=float) for name in numerical}
+        elif metadata is None:
+            columns = {}
+        else:
+            columns = dict(zip(self.metadata, np.asarray(metadata, dtype=float).T, strict=False))
+        if luminosity is not None:
+            columns["luminosity_g"] = np.asarray(luminosity, dtype=float)
+        return columns
 
     def _checked_images(self, images):
         images = np.asarray(images)
@@ -158,62 +207,7 @@ class Run:
         return metadata
 
 
-def forward(model, images, metadata=None, n_orientations=1, batch_size=256):
-    """Apply a graph to images, averaged over orientations.
-
-    Parameters
-    ----------
-    model : keras.Model
-        The graph.
-    images : numpy.ndarray of uint8
-        Shape (n, npix, npix, 1).
-    metadata : numpy.ndarray of float32, optional
-        Shape (n, k); not looked at if the graph has no metadata input.
-    n_orientations : {1, 4, 8}, default 1
-        The image as it is; in its four rotations by a right angle; also mirrored.
-    batch_size : int, default 256
-        Galaxies that go through the graph at once.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray of float
-        ``votes``: conditional probabilities, shape (n, n_answers), the mean over the orientations. ``log_ml``: mean and
-        standard deviation of log10 M/L [dex], shape (n, 2), those of the mixture of the orientations; a graph without
-        uncertainty has the standard deviation 1.
-    """
-    inputs = {}
-    if "metadata" in model.input:
-        inputs["metadata"] = metadata
-    sums = {}
-    for orientation in range(n_orientations):
-        turned = np.rot90(images, orientation % 4, axes=(1, 2))
-        inputs["image"] = np.ascontiguousarray(turned[:, :, ::-1] if orientation >= 4 else turned)
-        for name, output in model.predict(inputs, batch_size=batch_size, verbose=0).items():
-            for moment, values in _moments(name, output.astype(float)).items():
-                sums[name, moment] = sums.get((name, moment), 0.0) + values / n_orientations
-    outputs = {}
-    if ("votes", "probability") in sums:
-        n_answers = model.get_layer("morphology").get_layer("votes").tree.n_answers
-        outputs["votes"] = sums["votes", "probability"][:, :n_answers]
-    if ("log_ml", "mean") in sums:
-        mean = sums["log_ml", "mean"]
-        variance = np.ones_like(mean)
-        if ("log_ml", "square") in sums:
-            variance = np.maximum(sums["log_ml", "square"] - mean**2, 1e-12)
-        outputs["log_ml"] = np.stack([mean, np.sqrt(variance)], axis=1)
-    return outputs
-
-
-def _moments(name, output):
-    if name == "votes":
-        return {"probability": np.exp(output)}
-    moments = {"mean": output[:, 0]}
-    if output.shape[1] == 2:
-        moments["square"] = output[:, 0] ** 2 + np.exp(2 * output[:, 1])
-    return moments
-
-
-def save_run(path, model, card):
+def save_run(path, model, card, domain_arrays=None):
     """Write the graph and its card, the card last: a directory with a card is a finished run.
 
     Parameters
@@ -224,6 +218,8 @@ def save_run(path, model, card):
         The graph.
     card : dict
         Plain data: what `Run` needs and what a reader wants to know.
+    domain_arrays : dict of str to numpy.ndarray, optional
+        What `gzmass.models.domain_score.fit_domain_score` returned; without it predictions have no ``domain_score``.
 
     Returns
     -------
@@ -231,6 +227,8 @@ def save_run(path, model, card):
         The run.
     """
     path = Path(path)
+    if domain_arrays is not None:
+        save_domain_score(path, domain_arrays)
     card = {**card, "weights_hash": _weights_hash(model)}
     with write_atomically(path / "model.keras") as temporary:
         model.save(temporary)

@@ -49,8 +49,8 @@ def cards(items):
     return f'<ul class="cards">{lines}</ul>'
 
 
-def table(columns, rows, caption, *, strong_rows=0):
-    """Write a table.
+def table(columns, rows, caption, *, strong_rows=0, text_columns=1, foot=()):
+    """Write a table, which a click on a heading sorts.
 
     Parameters
     ----------
@@ -62,21 +62,30 @@ def table(columns, rows, caption, *, strong_rows=0):
         HTML.
     strong_rows : int, default 0
         How many of the first rows stand out.
+    text_columns : int, default 1
+        How many of the first columns hold text, set to the left.
+    foot : iterable of sequences of str, default ()
+        Rows that stay at the end however the others are sorted.
 
     Returns
     -------
     str
         HTML.
     """
-    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    lines = []
-    for index, row in enumerate(rows):
-        cells = "".join(f"<td>{escape(cell)}</td>" for cell in row)
-        opening = '<tr class="run">' if index < strong_rows else "<tr>"
-        lines.append(f"{opening}{cells}</tr>")
+
+    def line(tag, cells, opening="<tr>"):
+        texts = [
+            f'<{tag} class="text">{escape(cell)}</{tag}>' if k < text_columns else f"<{tag}>{escape(cell)}</{tag}>"
+            for k, cell in enumerate(cells)
+        ]
+        return f"{opening}{''.join(texts)}</tr>"
+
+    body = [line("td", row, '<tr class="run">' if k < strong_rows else "<tr>") for k, row in enumerate(rows)]
+    feet = [line("td", row) for row in foot]
+    end = f"<tfoot>{''.join(feet)}</tfoot>" if feet else ""
     return (
-        f'<p class="note">{caption}</p><div class="wide"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
+        f'<p class="note">{caption}</p><div class="wide"><table><thead>{line("th", columns)}</thead>'
+        f"<tbody>{''.join(body)}</tbody>{end}</table></div>"
     )
 
 
@@ -98,7 +107,7 @@ def figures(items, *, small=False, mark=""):
         HTML.
     """
     parts = [
-        f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{png}">'
+        f'<figure><img class="plot" alt="{escape(caption)}" src="data:image/png;base64,{png}">'
         f"<figcaption>{escape(caption)}{mark}</figcaption></figure>"
         for png, caption in items
     ]
@@ -123,8 +132,8 @@ def picture(png, alt):
     return f'<img alt="{escape(alt)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
 
 
-def number(value, *, sign=False):
-    """Write a number for reading, with three decimals.
+def number(value, *, sign=False, digits=3):
+    """Write a number for reading.
 
     Parameters
     ----------
@@ -132,6 +141,8 @@ def number(value, *, sign=False):
         The number; NaN is written as a dash.
     sign : bool, default False
         Whether to write the sign of a positive number.
+    digits : int, default 3
+        Decimals.
 
     Returns
     -------
@@ -140,7 +151,7 @@ def number(value, *, sign=False):
     """
     if not np.isfinite(value):
         return NONE
-    text = f"{value:+.3f}" if sign else f"{value:.3f}"
+    text = f"{round(value, digits) + 0.0:{'+' if sign else ''}.{digits}f}"  # + 0.0: no minus before a zero
     return text.replace("-", "\N{MINUS SIGN}")
 
 

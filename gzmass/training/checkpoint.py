@@ -6,6 +6,7 @@ Random numbers are not among it: they are set anew at the start of every epoch, 
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import median
 
 import pandas as pd
 
@@ -30,6 +31,8 @@ class Progress:
         File with the weights and the optimizer after the last epoch.
     best : dict or None, default None
         ``epoch``, ``value`` and ``weights`` of the best epoch of the stage.
+    seconds : list of list, default []
+        For each finished epoch the index of its stage and how long it took, validation included.
     """
 
     stage: int = 0
@@ -37,6 +40,23 @@ class Progress:
     history: list = field(default_factory=list)
     weights: str | None = None
     best: dict | None = None
+    seconds: list = field(default_factory=list)
+
+    def training_seconds(self):
+        """Say how long the training would have taken in one go.
+
+        An epoch that an interruption has cut off counts for nothing, and the first one after each start, in which the
+        graph is compiled, as any other: each stage counts as its number of epochs times its median epoch.
+
+        Returns
+        -------
+        float
+            In seconds.
+        """
+        stages = {}
+        for stage, seconds in self.seconds:
+            stages.setdefault(stage, []).append(seconds)
+        return float(sum(len(epochs) * median(epochs) for epochs in stages.values()))
 
 
 class Checkpoint:

@@ -20,8 +20,8 @@ from gzmass.losses import (
     SquaredErrorVotes,
 )
 from gzmass.models import load_run, train_only
-from gzmass.models.domain import describe_domain
 from gzmass.models.run import versions
+from gzmass.training.domain import domain_ranges
 
 __all__ = [
     "MASS_TO_LIGHT_LOSSES",
@@ -35,8 +35,6 @@ __all__ = [
     "training_rows",
     "write_galaxies",
 ]
-
-DOMAIN_SAMPLE = 20_000  # galaxies whose pixels describe the domain: enough for its quantiles, little enough for memory
 
 VOTE_LOSSES = {
     "multinomial": MultinomialVotes,
@@ -232,12 +230,6 @@ def _galaxies(run):
     return pd.read_parquet(file)["id"]
 
 
-def _domain(dataset, rows, metadata, linear_metadata):
-    if len(rows) > DOMAIN_SAMPLE:
-        rows = np.sort(np.random.default_rng(0).choice(rows, DOMAIN_SAMPLE, replace=False))
-    return describe_domain(dataset.images(rows), dataset.metadata(metadata, rows), metadata, linear_metadata)
-
-
 def training_rows(run, dataset):
     """Find the galaxies whose M/L a run learnt from, so that baselines can learn from the same.
 
@@ -314,7 +306,7 @@ def base_card(kind, config, dataset, rows, *, tree, metadata=(), linear_metadata
         "test_time_augmentation": config.test_time_augmentation,
         "n_train": len(rows),
         "dataset": {"path": str(config.dataset), **{key: value for key, value in info.items() if key != "tree"}},
-        "domain": _domain(dataset, rows, list(metadata), linear_metadata),
+        "domain": domain_ranges(dataset, rows, list(metadata), linear_metadata),
         "seed": config.seed,
         "config": config.model_dump(mode="json"),
         "versions": versions(),

@@ -7,10 +7,11 @@ import numpy as np
 
 from gzmass.datasets import open_dataset
 from gzmass.errors import ConfigError, DataError
-from gzmass.evaluation import calibrate_intervals, mass_to_light_metrics, vote_metrics
+from gzmass.evaluation import QUANTITIES, choose_calibration, mass_to_light_metrics, vote_metrics
 from gzmass.losses import LabelledMean, SquaredErrorMassToLight, VoteError
 from gzmass.models import build_model, initialise_mass_to_light, load_run, save_run
 from gzmass.models.run import forward
+from gzmass.models.validation import write_validation
 from gzmass.training.common import (
     MASS_TO_LIGHT_LOSSES,
     VOTE_LOSSES,
@@ -22,6 +23,7 @@ from gzmass.training.common import (
     repeated,
     write_galaxies,
 )
+from gzmass.training.domain import domain_arrays
 from gzmass.training.stages import fit_stages
 from gzmass.training.starting import IMAGE_KEYS, differences, start_from
 
@@ -111,7 +113,7 @@ def finetune_ml(config, progress=None):
             rows = _mixed(rows, others)
         return training.batches(rows, size, shuffle=True, seed=config.seed, metadata=columns, targets=targets)
 
-    history = fit_stages(
+    state = fit_stages(
         model,
         config.stages,
         compile_arguments=lambda: _compile_arguments(config, tree),
@@ -145,11 +147,22 @@ def finetune_ml(config, progress=None):
             dataset.votes(held_out), outputs["votes"], tree, dataset.votes(labelled)
         )
     card["n_validation"] = len(held_out)
-    card["calibration"] = calibrate_intervals(true, mean, sigma)
+    card["calibration"] = _calibrate(config, dataset, held_out, true, mean, sigma)
+    arrays, card["domain"]["score"] = domain_arrays(model, config, dataset, labelled, columns, config.linear_metadata)
     card["init_from"] = start
-    card["epochs"] = len(history)
+    card["epochs"] = len(state.history)
+    card["training_seconds"] = state.training_seconds()
     write_galaxies(config, dataset, [training_rows, held_out], source)
-    return save_run(config.out, model, card)
+    return save_run(config.out, model, card, arrays)
+
+
+def _calibrate(config, dataset, rows, true, mean, sigma):
+    """Calibrate the intervals, and keep what they were calibrated on: ensembles are calibrated on it anew."""
+    there = [name for name in QUANTITIES if name != "log_ml_g" and name in dataset.table]
+    columns = dataset.metadata(there, rows).astype(float)
+    quantities = {"log_ml_g": mean, **dict(zip(there, columns.T, strict=True))}
+    write_validation(config.out, dataset.table["id"].to_numpy()[rows], true, mean, sigma, quantities)
+    return choose_calibration(true, mean, sigma, quantities)
 
 
 def _held_out(dataset):

@@ -18,6 +18,7 @@ from gzmass.training.common import (
     repeated,
     write_galaxies,
 )
+from gzmass.training.domain import domain_arrays
 from gzmass.training.stages import fit_stages
 from gzmass.training.starting import start_from
 
@@ -75,7 +76,7 @@ def pretrain_gz2(config, progress=None):
     def batches(steps):
         return dataset.batches(repeated(rows, size, steps), size, shuffle=True, seed=config.seed, targets=("votes",))
 
-    history = fit_stages(
+    state = fit_stages(
         model,
         config.stages,
         compile_arguments=lambda: {
@@ -93,9 +94,11 @@ def pretrain_gz2(config, progress=None):
     card["validation"] = vote_metrics(dataset.votes(held_out), fractions, dataset.tree, dataset.votes(rows))
     card["n_validation"] = len(held_out)
     card["init_from"] = start
-    card["epochs"] = len(history)
+    card["epochs"] = len(state.history)
+    card["training_seconds"] = state.training_seconds()
     write_galaxies(config, dataset, [rows, held_out], source)
-    return save_run(config.out, model, card)
+    arrays, card["domain"]["score"] = domain_arrays(model, config, dataset, rows)
+    return save_run(config.out, model, card, arrays)
 
 
 def _different_parts(source, dataset):

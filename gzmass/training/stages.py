@@ -1,6 +1,7 @@
 """Training in stages: each has what it trains, its length and its rate, and ends with its best weights."""
 
 import math
+import time
 from pathlib import Path
 
 import keras
@@ -53,8 +54,8 @@ def fit_stages(model, stages, *, compile_arguments, batches, validation, config,
 
     Returns
     -------
-    list of dict
-        The history: one dict of numbers for each epoch of all stages.
+    gzmass.training.checkpoint.Progress
+        Where it ended: its history has one dict of numbers for each epoch of all stages.
     """
     checkpoint = Checkpoint(out)
     state = checkpoint.read()
@@ -90,7 +91,7 @@ def fit_stages(model, stages, *, compile_arguments, batches, validation, config,
         if stage.keep == "best":
             checkpoint.load(trained, state.best["weights"])
     train_only(model, "all")
-    return state.history
+    return state
 
 
 def plateau_rate(values, rate, factor=0.3, patience=3, min_delta=MIN_DELTA):
@@ -131,7 +132,7 @@ class _Recorder(keras.callbacks.Callback):
     def __init__(self, state, checkpoint, data, stage, epochs, seed, progress):
         super().__init__()
         self.state, self.checkpoint, self.data, self.stage, self.epochs = state, checkpoint, data, stage, epochs
-        self.seed, self.progress = seed, progress
+        self.seed, self.progress, self.started = seed, progress, None
 
     def finished(self):
         """Whether the last epoch is done, or the best one lies too far back."""
@@ -140,6 +141,7 @@ class _Recorder(keras.callbacks.Callback):
         return self.state.epoch >= self.epochs or (patience is not None and waited >= patience)
 
     def on_epoch_begin(self, epoch, logs=None):  # noqa: ARG002
+        self.started = time.perf_counter()
         self.data.epoch = epoch  # Keras' own count is one ahead where it tried the data out first
         seeds = np.random.default_rng([self.seed, self.state.stage, epoch])
         for variable in self.model.non_trainable_variables:
@@ -160,6 +162,7 @@ class _Recorder(keras.callbacks.Callback):
                 f"{value}; lower its learning_rate, which is {self.stage.learning_rate}."
             )
         state.epoch = epoch + 1
+        state.seconds.append([state.stage, round(time.perf_counter() - self.started, 3)])
         state.history.append({"stage": self.stage.name, "epoch": state.epoch, "value": value, **numbers})
         if state.best is None or value < state.best["value"] - MIN_DELTA:
             state.best = {"epoch": state.epoch, "value": value, "weights": None}

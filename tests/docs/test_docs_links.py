@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from gzmass import config
 from gzmass.cli import app
 from gzmass.datasets import PrepareConfig
+from gzmass.experiment import ExperimentConfig
+from gzmass.experiment.plan import make_plan
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -24,7 +26,7 @@ CLASSES = {
     name: getattr(config, name)
     for name in config.__all__
     if name.endswith("Config") and issubclass(getattr(config, name), BaseModel)
-} | {"PrepareConfig": PrepareConfig}
+} | {"PrepareConfig": PrepareConfig, "ExperimentConfig": ExperimentConfig}
 
 
 def prose(text):
@@ -100,6 +102,8 @@ def test_yaml_examples_can_be_used():
     for page, data in blocks:
         if "images" in data:
             PrepareConfig.model_validate(data)
+        elif "axes" in data:
+            make_plan(ExperimentConfig.model_validate(data))
         else:
             assert list(data) == ["stages"], f"{page.name}: an example of what?"
             config.FinetuneConfig(dataset="galaxies", out="run", **data)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import median_abs_deviation
+from scipy.stats import linregress, median_abs_deviation
 from sklearn.metrics import r2_score, root_mean_squared_error
 
 from gzmass.errors import DataError
@@ -41,6 +41,8 @@ def test_mass_to_light_numbers_agree_with_sklearn_and_scipy(sample, unit):
     assert numbers[f"rmse_{unit}"] == pytest.approx(root_mean_squared_error(true, predicted), rel=1e-12)
     assert numbers[f"r2_{unit}"] == pytest.approx(r2_score(true, predicted), rel=1e-9)
     assert numbers[f"bias_{unit}"] == pytest.approx(np.mean(predicted - true), rel=1e-9)
+    assert numbers[f"slope_{unit}"] == pytest.approx(linregress(true, predicted).slope, rel=1e-9)
+    assert numbers[f"inverse_slope_{unit}"] == pytest.approx(linregress(predicted, true).slope, rel=1e-9)
     nmad = 1.4826 * median_abs_deviation(predicted - true)
     assert numbers[f"nmad_{unit}"] == pytest.approx(nmad, rel=1e-12)
 
@@ -77,6 +79,9 @@ def test_tables_with_no_galaxy_one_galaxy_and_one_value():
     same = mass_to_light_metrics([0.25, 0.25, 0.25], [0.2, 0.3, 0.4])
     assert np.isnan(same["r2_dex"])
     assert np.isfinite(same["rmse_dex"])
+    constant = mass_to_light_metrics([0.1, 0.2, 0.5], [0.3, 0.3, 0.3])
+    assert constant["slope_dex"] == pytest.approx(0.0, abs=1e-12)
+    assert np.isnan(constant["inverse_slope_dex"])
 
 
 def test_shapes_that_differ_are_named():

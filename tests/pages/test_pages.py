@@ -1,7 +1,10 @@
 """The parts of a page show what they are given as text, never as HTML."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from gzmass.pages import cards, figures, image_png, number, picture, render_page, table
 
@@ -16,17 +19,26 @@ def test_text_is_escaped_everywhere():
         render_page(evil, "body"),
     ]
     for part in parts:
-        assert "<script" not in part
+        assert "<script>&" not in part
         assert "&lt;script&gt;&amp;" in part
 
 
 def test_an_error_is_written_smaller_and_strong_rows_stand_out():
     assert "<small>± 2</small>" in cards([("1 ± 2", "x")])
     assert table(["a"], [["1"], ["2"]], "", strong_rows=1).count('class="run"') == 1
+    assert table(["a", "b"], [["1", "2"]], "", text_columns=2, foot=[["3", "4"]]).count('class="text"') == 6
+
+
+def test_a_large_image_is_reduced_and_a_small_one_is_left():
+    for side, shown in ((300, 160), (69, 69)):
+        png = image_png(np.zeros((side, side, 1), np.uint8), 160)
+        with Image.open(io.BytesIO(png)) as image:
+            assert image.size == (shown, shown)
 
 
 @pytest.mark.parametrize(
-    ("value", "sign", "text"), [(1.5, True, "+1.500"), (-1.5, False, "\u22121.500"), (np.nan, False, "\u2013")]
+    ("value", "sign", "text"),
+    [(1.5, True, "+1.500"), (-1.5, False, "\u22121.500"), (np.nan, False, "\u2013"), (-1e-9, True, "+0.000")],
 )
 def test_numbers_are_written_for_reading(value, sign, text):
     assert number(value, sign=sign) == text

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gzmass.datasets import open_dataset
+from gzmass.datasets import PrepareConfig, open_dataset, prepare
 from gzmass.errors import ConfigError
 from gzmass.simulate import explainable_r2, making, simulate
 
@@ -28,6 +28,12 @@ def test_the_dataset_opens_and_the_summary_is_true(small):
     np.testing.assert_allclose(dataset.table["pixel_scale_arcsec"], 4.24 * dataset.table["sim_r90_arcsec"] / 24)
     assert explainable_r2(dataset.table) == pytest.approx(dataset.info["explainable_r2"]) == small["explainable_r2"]
     assert not (small["path"] / "units").exists()
+
+
+def test_the_stretch_is_described_as_prepare_describes_its_own(small, tmp_path):
+    # a run compares the two word for word, and calls images of another stretch out of its domain
+    prepared = prepare(PrepareConfig(out=tmp_path / "prepared", images={"folder": small["path"] / "images", "pattern": "{id}.png"}, npix=24))
+    assert open_dataset(prepared.path).info["stretch"] == open_dataset(small["path"]).info["stretch"]
 
 
 def test_more_galaxies_and_more_workers_give_the_same_bytes(small, tmp_path, monkeypatch):

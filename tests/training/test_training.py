@@ -71,7 +71,8 @@ def test_pretraining_makes_a_run(pretrained):
     assert card["validation"]["joint"]["n_answers"] == 37
     assert "log_ml" not in pretrained.model.output
     assert {p.name for p in pretrained.path.iterdir()} == {
-        "card.yaml", "checkpoint", "config.yaml", "fingerprint.yaml", "galaxies.parquet", "history.csv", "model.keras"
+        "card.yaml", "checkpoint", "config.yaml", "domain_score.npz", "fingerprint.yaml", "galaxies.parquet",
+        "history.csv", "model.keras"
     }  # fmt: skip
     history = pd.read_csv(pretrained.path / "history.csv")
     assert list(history["epoch"]) == [1, 2, 3]

@@ -1,0 +1,244 @@
+"""The parts of the report on M/L and masses: accuracy, runs side by side, residuals, intervals."""
+
+from html import escape
+
+from gzmass.evaluation.wording import mark, share, with_error, words
+from gzmass.pages import figures, number, table
+
+__all__ = [
+    "comparison_section",
+    "coverage_section",
+    "mass_to_light_section",
+    "residual_section",
+    "stellar_mass_section",
+]
+
+
+def mass_to_light_section(numbers, drawn):
+    """Write how accurate M/L is, beside the baselines and other runs.
+
+    Parameters
+    ----------
+    numbers : dict
+        What `gzmass.evaluation.evaluate` returns.
+    drawn : dict of str to tuple
+        Figures: PNG as base64 text, and caption.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    ml, band = numbers["mass_to_light"], escape(numbers["band"])
+    entries = [(_predictor(item), item, item.get("versus_run")) for item in ml["table"]]
+    if "in_domain" in ml:
+        entries.insert(1, ("this run, in domain only", ml["in_domain"], None))
+    dex = [
+        [
+            name,
+            f"{item['n']:,}",
+            with_error(item, "rmse_dex"),
+            with_error(versus, "difference", sign=True) if versus else "",
+            with_error(item, "r2_dex"),
+            with_error(item, "bias_dex", sign=True),
+            with_error(item, "slope_dex"),
+            number(item["nmad_dex"]),
+        ]
+        for name, item, versus in entries
+    ]
+    linear = [
+        [
+            name,
+            with_error(item, "rmse_linear"),
+            with_error(item, "r2_linear"),
+            with_error(item, "bias_linear", sign=True),
+            with_error(item, "slope_linear"),
+            number(item["nmad_linear"]),
+        ]
+        for name, item, _ in entries
+    ]
+    caption = (
+        f"log M/L of the {band} band [dex]{mark(numbers)}. Errors: bootstrap. “Against the run” is the RMSE minus "
+        "that of the run, on the same galaxies, resampled together; the slope is that of the predicted on the true "
+        "value. A click on a heading sorts."
+    )
+    columns = ["predictor", "galaxies", "RMSE", "against the run", "R²", "bias", "slope", "NMAD"]
+    parts = [table(columns, dex, caption, strong_rows=1)]
+    caption = f"Linear M/L of the {band} band [solar units]{mark(numbers)}: 10<sup>log M/L</sup>."
+    columns = ["predictor", "RMSE", "R²", "bias", "slope", "NMAD"]
+    parts.append(table(columns, linear, caption, strong_rows=1))
+    for name, item in ml["explainable"].items():
+        parts.append(
+            f"<p>Of the variance of log M/L, {100 * item['r2']:.1f} % can be known from {words(name)}; the run "
+            f"explains {100 * ml['table'][0]['r2_dex']:.1f} %, which is <b>{100 * item['fraction']:.1f} %</b> of "
+            "that.</p>"
+        )
+    if isinstance(ml["baselines"], dict):
+        used = ", ".join(ml["baselines"]["metadata"]) or "none known"
+        parts.append(
+            f'<p class="note">The baselines are boosted trees trained on {ml["baselines"]["n_train"]:,} '
+            f"labelled galaxies ({escape(ml['baselines']['learned_from'])}); metadata: {escape(used)}.</p>"
+        )
+    elif ml["baselines"]:
+        parts.append(f'<p class="absent">No baselines: {escape(ml["baselines"])}.</p>')
+    parts.append(_figures(numbers, drawn, ["predicted_against_true", "rmse"]))
+    return "\n".join(parts)
+
+
+def comparison_section(numbers):
+    """Write the numbers of the run and of those it is compared with, a row a run.
+
+    Parameters
+    ----------
+    numbers : dict
+        What `gzmass.evaluation.evaluate` returns.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    levels = sorted({item["level"] for run in numbers["compared"] for item in run["coverage"] or ()})
+    columns = ["run", "RMSE [dex]", "against the run", "R²", "slope"]
+    columns += [f"in {100 * level:.6g}\N{NO-BREAK SPACE}%" for level in levels] + ["width [dex]", "RMSE of votes"]
+    rows = []
+    for run in numbers["compared"]:
+        row = [run["name"]]
+        if ml := run["mass_to_light"]:
+            versus = ml.get("versus_run")
+            row += [with_error(ml, "rmse_dex"), with_error(versus, "difference", sign=True) if versus else ""]
+            row += [with_error(ml, key) for key in ("r2_dex", "slope_dex")]
+        else:
+            row += [""] * 4
+        intervals = {item["level"]: item for item in run["coverage"] or ()}
+        row += [f"{100 * intervals[level]['coverage']:.1f} %" if level in intervals else "" for level in levels]
+        row.append(number(intervals[levels[0]]["width"]) if levels and levels[0] in intervals else "")
+        row.append(number(run["votes"]["rmse"]) if run["votes"] else "")
+        rows.append(row)
+    caption = (
+        f"On the same galaxies{mark(numbers)}. “In 68 %”: the share of labels inside that interval; the width is the "
+        "median one of the first level; votes: over all answers."
+    )
+    return table(columns, rows, caption, strong_rows=1)
+
+
+def residual_section(numbers, drawn):
+    """Write how the residual of M/L depends on what else is known of the galaxies.
+
+    Parameters
+    ----------
+    numbers : dict
+        What `gzmass.evaluation.evaluate` returns.
+    drawn : dict of str to tuple
+        Figures: PNG as base64 text, and caption.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    ml = numbers["mass_to_light"]
+    run = ml["table"][0]
+    text = (
+        f"<p><b>Regression to the mean</b>{mark(numbers)}: the predicted log M/L rises with the true one at a slope "
+        f"of <b>{with_error(run, 'slope_dex')}</b>; what the input does not tell is drawn to the mean, and the slope "
+        f"of an ideal predictor is its R² (here {number(run['r2_dex'])}). The true log M/L rises with the predicted "
+        f"one at <b>{with_error(run, 'inverse_slope_dex')}</b>: 1 if a prediction can be taken at its word.</p>"
+    )
+    figure = _figures(numbers, drawn, [key for key in drawn if key.startswith("residual_")])
+    parts = [text, figure]
+    if groups := ml["groups"]:
+        columns = ["quantity", "group", "galaxies", "RMSE", "bias", "NMAD"]
+        rows = [
+            [
+                group["quantity"],
+                group["group"],
+                f"{group['n']:,}",
+                with_error(group, "rmse_dex"),
+                with_error(group, "bias_dex", sign=True),
+                number(group["nmad_dex"]),
+            ]
+            for group in groups
+        ]
+        caption = (
+            f"log M/L in groups of galaxies [dex]{mark(numbers)}: thirds, and galaxies of which more than half of all "
+            "volunteers gave an answer."
+        )
+        parts.append(table(columns, rows, caption, text_columns=2))
+    return "\n".join(parts)
+
+
+def coverage_section(numbers, drawn):
+    """Write how many labels lie inside their intervals.
+
+    Parameters
+    ----------
+    numbers : dict
+        What `gzmass.evaluation.evaluate` returns.
+    drawn : dict of str to tuple
+        Figures: PNG as base64 text, and caption.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    ml = numbers["mass_to_light"]
+    if not ml["coverage"]:
+        return '<p class="absent">Not in this report: the predictions hold no intervals.</p>'
+    columns = ["galaxies", *[f"{100 * item['level']:.6g} % interval" for item in ml["coverage"]]]
+    widths = ["median width [dex]", *[number(item["overall"]["width"]) for item in ml["coverage"]]]
+    rows = [["all", *[share(item["overall"]) for item in ml["coverage"]]]]
+    for quantity, thirds in ml["coverage"][0]["thirds"].items():
+        for index, third in enumerate(("lowest", "middle", "highest")):
+            span = f"{round(thirds[index]['from'], 3):g} to {round(thirds[index]['to'], 3):g}".replace(
+                "-", "\N{MINUS SIGN}"
+            )
+            shares = [share(item["thirds"][quantity][index]) for item in ml["coverage"]]
+            rows.append([f"{quantity}, {third} third ({span})", *shares])
+    caption = f"Share of the galaxies whose label lies inside its interval{mark(numbers)}; binomial errors."
+    text = (
+        '<p class="note">An interval can promise its level for what is known of a galaxy: in thirds of the '
+        "prediction, redshift or size. In thirds of the label itself it covers less at both ends wherever "
+        "the input does not fix M/L: those thirds are chosen by the part that can not be predicted.</p>"
+    )
+    shares = table(columns, rows, caption, strong_rows=1, foot=[widths])
+    return "\n".join([shares, text, _figures(numbers, drawn, ["coverage", "pit"])])
+
+
+def stellar_mass_section(numbers):
+    """Write what masses follow from M/L.
+
+    Parameters
+    ----------
+    numbers : dict
+        What `gzmass.evaluation.evaluate` returns.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    mass = numbers["stellar_mass"]
+    low, middle, high = mass["percentiles"]
+    text = (
+        f"<p>log M<sub>*</sub> = log M/L + log L for {mass['n']:,} galaxies: median {middle:.2f}, 5 to 95 %: "
+        f"{low:.2f} to {high:.2f} [dex of M<sub>☉</sub>]; median error {number(mass['median_sigma'])} dex"
+        f"{mark(numbers)}.</p>"
+    )
+    parts = [text]
+    if "truth" in mass:
+        columns = ["log M* [dex]", "galaxies", "RMSE", "R²", "bias", "NMAD"]
+        caption = f"Compared with {escape(mass['truth'])}{mark(numbers)}."
+        row = ["this run", f"{mass['n_true']:,}", with_error(mass, "rmse_dex"), with_error(mass, "r2_dex")]
+        row += [with_error(mass, "bias_dex", sign=True), number(mass["nmad_dex"])]
+        parts.append(table(columns, [row], caption, strong_rows=1))
+    return "\n".join(parts)
+
+
+def _figures(numbers, drawn, names):
+    return figures([drawn[name] for name in names if name in drawn], mark=mark(numbers))
+
+
+def _predictor(item):
+    return f"baseline: {item['name']}" if item["kind"] == "baseline" else item["name"]

@@ -1,0 +1,169 @@
+"""Running an experiment: what is missing of its trainings, with those that others start from first; then the tables."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from gzmass.engine import map_pieces
+from gzmass.experiment.measuring import measure_baselines, measured, run_job
+from gzmass.experiment.plan import make_plan
+from gzmass.experiment.tables import experiment_table, write_tables
+
+__all__ = ["ExperimentResult", "list_runs", "run_experiment"]
+
+
+@dataclass(frozen=True)
+class ExperimentResult:
+    """What came of an experiment.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Its folder, with ``results.parquet`` and ``results.md``.
+    table : pandas.DataFrame
+        One line a training, pretrainings and baselines included.
+    failed : list of tuple of str
+        Trainings and baselines that there are no numbers of, and the reason.
+    """
+
+    path: Path
+    table: pd.DataFrame
+    failed: list
+
+
+def run_experiment(config, progress=None, only_tables=False):
+    """Run what is missing of an experiment and write its tables.
+
+    A training is known by its configuration, the content of its dataset and what it starts from: what is finished is
+    not run again, what was interrupted goes on, what several rows need is run once. A training that fails is listed
+    with the reason, and the others go on. The tables are written anew after each training.
+
+    Parameters
+    ----------
+    config : gzmass.experiment.ExperimentConfig
+        The experiment.
+    progress : callable, optional
+        Called as ``progress(done, total, name, what)``: after each training with its numbers, a dict, which holds
+        ``failed`` alone if it failed; before, with one worker, after each epoch with a text.
+    only_tables : bool, default False
+        Train nothing: what is not finished is listed as failed.
+
+    Returns
+    -------
+    ExperimentResult
+        The table, and what is missing in it.
+
+    Raises
+    ------
+    ConfigError
+        The configuration of a training is not allowed; nothing has been run.
+    """
+    plan = make_plan(config)
+    outcomes = {job.fingerprint: measured(job) for job in plan.jobs}
+    if only_tables:
+        baselines = _baselines(plan, config)
+        return _finish(plan, config, outcomes, baselines)
+    for depth in range(1 + max(job.depth for job in plan.jobs)):
+        todo = []
+        for job in plan.jobs:
+            if job.depth == depth and outcomes[job.fingerprint] is None:
+                reason = job.problem or _reason_above(job, outcomes)
+                if reason:
+                    outcomes[job.fingerprint] = {"failed": reason}
+                else:
+                    todo.append(job)
+        for job, numbers in zip(todo, _run(todo, config.workers, outcomes, progress), strict=True):
+            outcomes[job.fingerprint] = numbers
+            if progress:
+                progress(_count(outcomes), len(plan.jobs), job.name, numbers)
+            write_tables(experiment_table(plan, outcomes, {}), plan, config)
+    return _finish(plan, config, outcomes, _baselines(plan, config))
+
+
+def list_runs(config):
+    """Say what an experiment would run, and how long it may take.
+
+    Parameters
+    ----------
+    config : gzmass.experiment.ExperimentConfig
+        The experiment.
+
+    Returns
+    -------
+    list of dict
+        For each training, in order: ``name``, ``out``, ``state`` ("finished", "begun", "missing", or the reason why it
+        can not be run), and ``seconds``: how long it took, or what finished trainings of the same place with another
+        seed took on average; None if there is none.
+
+    Raises
+    ------
+    ConfigError
+        The configuration of a training is not allowed.
+    """
+    plan = make_plan(config)
+    found = {job.fingerprint: measured(job) for job in plan.jobs}
+    took = {}
+    for job in plan.jobs:
+        if seconds := (found[job.fingerprint] or {}).get("training_seconds"):
+            took.setdefault(_place(job), []).append(seconds)
+    runs = []
+    for job in plan.jobs:
+        numbers = found[job.fingerprint]
+        state = "begun" if (job.config.out / "fingerprint.yaml").is_file() else "missing"
+        state = "finished" if numbers else job.problem or state
+        same = took.get(_place(job))
+        seconds = numbers.get("training_seconds") if numbers else same and sum(same) / len(same)
+        runs.append({"name": job.name, "out": job.config.out, "state": state, "seconds": seconds})
+    return runs
+
+
+def _run(jobs, workers, outcomes, progress):
+    if workers > 1:
+        return map_pieces(partial(run_job, modest=True), jobs, workers, ahead=1)
+    return (run_job(job, _epochs(job, outcomes, progress)) for job in jobs)
+
+
+def _epochs(job, outcomes, progress):
+    if progress is None:
+        return None
+
+    def after_epoch(stage, epoch, epochs, numbers):  # noqa: ARG001
+        progress(_count(outcomes), len(outcomes), job.name, f"{stage} {epoch}/{epochs}")
+
+    return after_epoch
+
+
+def _baselines(plan, config):
+    """Baselines of each dataset with the metadata that a row of it has."""
+    if not config.baselines:
+        return {}
+    metadata = {}
+    for cell in plan.cells:
+        for job in cell.jobs.values():
+            if job.problem is None:
+                columns = metadata.setdefault(job.config.dataset, [])
+                columns += [name for name in job.config.metadata if name not in columns]
+    return {path: measure_baselines(path, columns, config.out) for path, columns in metadata.items()}
+
+
+def _finish(plan, config, outcomes, baselines):
+    outcomes = {key: {"failed": "not finished"} if found is None else found for key, found in outcomes.items()}
+    table = experiment_table(plan, outcomes, baselines)
+    write_tables(table, plan, config)
+    failed = table[table["failed"] != ""]
+    return ExperimentResult(config.out, table, list(zip(failed["name"], failed["failed"], strict=True)))
+
+
+def _reason_above(job, outcomes):
+    above = job.needs and outcomes[job.needs.fingerprint].get("failed")
+    return above and f"the training {job.needs.name!r}, which it starts from, failed"
+
+
+def _count(outcomes):
+    return sum(found is not None for found in outcomes.values())
+
+
+def _place(job):
+    return job.kind, job.name.rpartition(" seed ")[0]

@@ -1,0 +1,176 @@
+"""Several runs as one: their predictions as a mixture, calibrated on the galaxies that all of them held out."""
+
+from dataclasses import dataclass, field
+from functools import reduce
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from gzmass.errors import DataError
+from gzmass.evaluation.calibration import calibrate_intervals, interval_scores
+from gzmass.evaluation.groups import QUANTITIES, choose_calibration
+from gzmass.evaluation.mixture import mixture_moments, mixture_quantile, mixture_score
+from gzmass.models import Run, load_run
+from gzmass.models.columns import assemble
+from gzmass.models.validation import read_validation
+
+__all__ = ["MIN_COMMON", "Ensemble", "load_ensemble"]
+
+#: Galaxies that all runs must have held out for the ensemble to be calibrated on them.
+MIN_COMMON = 100
+
+# what the card of a run says about its dataset, and what must be the same for a mean of predictions to mean anything
+_CONVENTIONS = ("band", "stretch", "label_kind", "imf", "solar_magnitude", "solar_magnitude_g", "cosmology")
+# scores of a standard Gaussian, in the form of a calibration: what an ensemble is given that can not be calibrated
+_GAUSSIAN = ndtri((np.arange(20_000) + 0.5) / 20_000)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Runs whose predictions are averaged; `load_ensemble` makes one.
+
+    Parameters
+    ----------
+    runs : tuple of gzmass.models.Run
+        The runs.
+    calibration : dict
+        Calibration of the scores of the mixture, as `gzmass.evaluation.choose_calibration` gives it.
+    n_common : int
+        Galaxies that it was calibrated on; 0 if the runs have too few in common, and the mixture is taken as it is.
+    """
+
+    runs: tuple
+    calibration: dict = field(repr=False)
+    n_common: int
+
+    @property
+    def metadata(self):
+        """Names of the metadata columns that one of the graphs takes.
+
+        Returns
+        -------
+        list of str
+            Each once.
+        """
+        return list(dict.fromkeys(name for run in self.runs for name in run.metadata))
+
+    def predict(self, images, metadata=None, luminosity=None, batch_size=256):
+        """Predict M/L, stellar mass and vote fractions.
+
+        Parameters
+        ----------
+        images : array_like of uint8
+            As `gzmass.models.Run.predict` takes them.
+        metadata : pandas.DataFrame, optional
+            The columns of all runs in physical units, and what the calibration groups by.
+        luminosity : array_like of float, optional
+            Luminosity in the g band [L_sun,g], shape (n,); by default the column ``luminosity_g`` of the metadata.
+        batch_size : int, default 256
+            Galaxies that go through a graph at once.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns of `gzmass.models.Run.predict`: ``log_ml_g`` is the mean of the mixture and its percentiles and
+            bounds are quantiles of the mixture; votes are the mean probabilities of the runs that have them;
+            ``domain_score`` is the mean of those that have it.
+
+        Raises
+        ------
+        DataError
+            Images or metadata of another shape or type than a graph takes.
+        """
+        every = [run.outputs(images, metadata, batch_size) for run in self.runs]
+        known = self.runs[0].known(metadata, luminosity)
+        parts = {name: np.mean(found, axis=0) for name in ("votes", "domain_score") if (found := _those(every, name))}
+        parts["reasons"] = np.array([_union(reasons) for reasons in zip(*_those(every, "reasons"), strict=True)])
+        mass_to_light = None
+        if "log_ml" in every[0]:
+            means = np.stack([one["log_ml"][:, 0] for one in every])
+            sigmas = np.stack([_scale(r) * one["log_ml"][:, 1] for r, one in zip(self.runs, every, strict=True)])
+            mass_to_light = self._mass_to_light(means, sigmas, known)
+        tree = next((run.tree for run in self.runs if run.tree), None)
+        return assemble(mass_to_light, known.get("luminosity_g"), tree, parts)
+
+    def _mass_to_light(self, means, sigmas, known):
+        mean = mixture_moments(means, sigmas)[0]
+        scores = interval_scores(self.calibration, len(mean), {**known, "log_ml_g": mean})
+        columns = {name: mixture_quantile(np.clip(score, -8, 8), means, sigmas) for name, score in scores.items()}
+        width = (columns["log_ml_g_p84"] - columns["log_ml_g_p16"]) / 2
+        return pd.DataFrame({"log_ml_g": mean, "log_ml_g_sigma": width, **columns})
+
+
+def load_ensemble(runs):
+    """Open several runs to predict with them together, and calibrate them as the one predictor that they are.
+
+    The calibration needs galaxies with M/L that none of the runs has learnt from: those that are in the table of
+    held-out galaxies of each (``validation.parquet``). Their labels are compared with the mixture of the runs, as for
+    a single run. Where there are fewer than `MIN_COMMON`, because the runs were split differently or are old, the
+    mixture is taken as it is, each run with its own calibrated sigma; its intervals then promise nothing.
+
+    Parameters
+    ----------
+    runs : sequence of gzmass.models.Run, str or pathlib.Path
+        At least two finished runs or their directories.
+
+    Returns
+    -------
+    Ensemble
+        The runs, their calibration, and `Ensemble.predict`.
+
+    Raises
+    ------
+    DataError
+        There are fewer than two runs, or they differ in npix, in the tree of their votes, in the conventions of their
+        labels or images, or in whether they predict M/L.
+    """
+    runs = tuple(run if isinstance(run, Run) else load_run(run) for run in runs)
+    if len(runs) < 2:
+        raise DataError(f"An ensemble has at least two runs. Received: {len(runs)}.")
+    for run in runs[1:]:
+        _refuse_difference(runs[0], run)
+    if "log_ml" not in runs[0].model.output:
+        return Ensemble(runs, {}, 0)
+    tables = [read_validation(run.path) for run in runs]
+    if any(table is None for table in tables) or len({str(table["id"].dtype) for table in tables}) > 1:
+        return Ensemble(runs, calibrate_intervals(_GAUSSIAN, 0.0, 1.0), 0)
+    ids = reduce(np.intersect1d, [table["id"].to_numpy() for table in tables])
+    if len(ids) < MIN_COMMON:
+        return Ensemble(runs, calibrate_intervals(_GAUSSIAN, 0.0, 1.0), 0)
+    tables = [table.set_index("id").loc[ids] for table in tables]
+    means = np.stack([table["log_ml_g"] for table in tables])
+    sigmas = np.stack([_scale(run) * table["sigma"] for run, table in zip(runs, tables, strict=True)])
+    score = mixture_score(tables[0]["true_log_ml_g"], means, sigmas)
+    quantities = {name: tables[0][name].to_numpy() for name in QUANTITIES if name in tables[0]}
+    quantities["log_ml_g"] = mixture_moments(means, sigmas)[0]
+    return Ensemble(runs, choose_calibration(score, 0.0, 1.0, quantities), len(ids))
+
+
+def _refuse_difference(first, other):
+    compared = {"npix": (first.npix, other.npix)}
+    if first.tree is not None and other.tree is not None:
+        compared["tree"] = (first.card["tree_hash"], other.card["tree_hash"])
+    compared["output of M/L"] = tuple("log_ml" in run.model.output for run in (first, other))
+    one, two = first.card["dataset"], other.card["dataset"]
+    compared |= {key: (one[key], two[key]) for key in _CONVENTIONS if key in one and key in two}
+    for key, (here, there) in compared.items():
+        if here != there:
+            raise DataError(
+                f"The runs {str(first.path)!r} and {str(other.path)!r} can not be averaged: the {key} of the first is "
+                f"{here!r}, that of the second {there!r}."
+            )
+
+
+def _scale(run):
+    """Sigma of a run in units of its model's own: of a run without one it makes one."""
+    percentiles = run.card["calibration"]["percentiles"]
+    return (percentiles["p84"] - percentiles["p16"]) / 2
+
+
+def _those(every, name):
+    return [one[name] for one in every if name in one]
+
+
+def _union(reasons):
+    return "; ".join(dict.fromkeys(part for reason in reasons for part in reason.split("; ") if part))

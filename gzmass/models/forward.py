@@ -1,0 +1,90 @@
+"""Applying a graph to images, averaged over their orientations."""
+
+import keras
+import numpy as np
+
+__all__ = ["forward", "with_features"]
+
+
+def forward(model, images, metadata=None, n_orientations=1, batch_size=256):
+    """Apply a graph to images, averaged over orientations.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The graph of `gzmass.models.build_model`, or what `with_features` made of it.
+    images : numpy.ndarray of uint8
+        Shape (n, npix, npix, 1).
+    metadata : numpy.ndarray of float32, optional
+        Shape (n, k); not looked at if the graph has no metadata input.
+    n_orientations : {1, 4, 8}, default 1
+        The image as it is; in its four rotations by a right angle; also mirrored.
+    batch_size : int, default 256
+        Galaxies that go through the graph at once.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray of float
+        ``votes``: conditional probabilities, shape (n, n_answers), the mean over the orientations. ``log_ml``: mean and
+        standard deviation of log10 M/L [dex], shape (n, 2), those of the mixture of the orientations; a graph without
+        uncertainty has the standard deviation 1. ``features``: what the trunk gives, shape (n, n_features), the mean
+        over the orientations.
+    """
+    inputs = {}
+    if "metadata" in model.input:
+        inputs["metadata"] = metadata
+    sums = {}
+    for orientation in range(n_orientations):
+        turned = np.rot90(images, orientation % 4, axes=(1, 2))
+        inputs["image"] = np.ascontiguousarray(turned[:, :, ::-1] if orientation >= 4 else turned)
+        for name, output in model.predict(inputs, batch_size=batch_size, verbose=0).items():
+            for moment, values in _moments(name, output.astype(float)).items():
+                sums[name, moment] = sums.get((name, moment), 0.0) + values / n_orientations
+    outputs = {}
+    if ("votes", "probability") in sums:
+        n_answers = model.get_layer("morphology").get_layer("votes").tree.n_answers
+        outputs["votes"] = sums["votes", "probability"][:, :n_answers]
+    if ("log_ml", "mean") in sums:
+        mean = sums["log_ml", "mean"]
+        variance = np.ones_like(mean)
+        if ("log_ml", "square") in sums:
+            variance = np.maximum(sums["log_ml", "square"] - mean**2, 1e-12)
+        outputs["log_ml"] = np.stack([mean, np.sqrt(variance)], axis=1)
+    if ("features", "value") in sums:
+        outputs["features"] = sums["features", "value"]
+    return outputs
+
+
+def with_features(model):
+    """Make a graph with the same layers that also gives what its trunk gives: no image goes through it twice.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The graph of `gzmass.models.build_model`.
+
+    Returns
+    -------
+    keras.Model
+        Outputs: those of `model`, and ``features``, shape (batch, n_features).
+    """
+    inputs = model.input
+    features = model.get_layer("trunk")(inputs["image"])
+    outputs = {"features": features}
+    if "votes" in model.output:
+        outputs["votes"] = model.get_layer("morphology")(features)
+    if "log_ml" in model.output:
+        head = model.get_layer("mass_to_light")
+        outputs["log_ml"] = head([features, inputs["metadata"]] if "metadata" in inputs else features)
+    return keras.Model(inputs, outputs, name=model.name)
+
+
+def _moments(name, output):
+    if name == "features":
+        return {"value": output}
+    if name == "votes":
+        return {"probability": np.exp(output)}
+    moments = {"mean": output[:, 0]}
+    if output.shape[1] == 2:
+        moments["square"] = output[:, 0] ** 2 + np.exp(2 * output[:, 1])
+    return moments

@@ -1,0 +1,150 @@
+"""Several runs as one predictor."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+
+from gzmass.cli import main
+from gzmass.config import FinetuneConfig
+from gzmass.datasets import open_dataset
+from gzmass.errors import DataError
+from gzmass.evaluation.calibration import interval_scores, sigma_scale
+from gzmass.evaluation.mixture import mixture_moments, mixture_quantile
+from gzmass.inference import load_ensemble, predict
+from gzmass.models import build_model, load_run, save_run
+from gzmass.models.validation import read_validation, write_validation
+from gzmass.training import finetune_ml
+
+LEARNING = {"model": {"hidden": 8}, "stages": [{"name": "all", "epochs": 1}], "test_time_augmentation": 1}
+
+
+@pytest.fixture(scope="module")
+def runs(galaxies, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ensemble")
+    first = FinetuneConfig(dataset=galaxies, out=folder / "a", vote_loss_weight=0.02, **LEARNING)
+    second = FinetuneConfig(
+        dataset=galaxies, out=folder / "b", seed=1, loss="huber", metadata=["distance_mpc"], **LEARNING
+    )
+    return [finetune_ml(first), finetune_ml(second)]
+
+
+def changed(run, folder, **keys):
+    """Copy a run with another card."""
+    shutil.copytree(run.path, folder)
+    card = {**run.card, **keys}
+    (folder / "card.yaml").write_text(yaml.safe_dump(card))
+    return folder
+
+
+def test_the_mixture_of_runs_with_and_without_sigma(runs, galaxies):
+    dataset = open_dataset(galaxies)
+    ensemble = load_ensemble(runs)
+    assert ensemble.n_common == 0  # 16 galaxies of validation are too few
+    together, single = predict(ensemble, dataset, "test"), [predict(run, dataset, "test") for run in runs]
+    means = np.stack([one["log_ml_g"] for one in single])
+    sigmas = np.stack([one["log_ml_g_sigma"] for one in single])  # calibrated: the second run has no sigma of its own
+    np.testing.assert_allclose(together["log_ml_g"], mixture_moments(means, sigmas)[0], rtol=1e-6)
+    for column, score in (("log_ml_g_p16", -0.994458), ("log_ml_g_upper_95", 1.959964)):
+        np.testing.assert_allclose(together[column], mixture_quantile(score, means, sigmas), rtol=1e-3)
+    for column in together.filter(like="_fraction"):
+        np.testing.assert_allclose(together[column], single[0][column], rtol=1e-6)  # the second has no votes
+    np.testing.assert_allclose(together["domain_score"], (single[0]["domain_score"] + single[1]["domain_score"]) / 2)
+    mass = together["log_ml_g"] + np.log10(dataset.metadata(["luminosity_g"], "test")[:, 0])
+    np.testing.assert_allclose(together["log_mstar"], mass, rtol=1e-6)
+
+
+def other_weights(run, folder):
+    """Copy a run and change its weights a little: another member of an ensemble, without training it."""
+    model = load_run(run.path).model
+    rng = np.random.default_rng(0)
+    model.set_weights([weight + rng.normal(0, 0.1, weight.shape) for weight in model.get_weights()])
+    shutil.copytree(run.path, folder)
+    return save_run(folder, model, run.card)
+
+
+def test_votes_are_averaged_as_probabilities(runs, galaxies, tmp_path):
+    dataset = open_dataset(galaxies)
+    pair = [runs[0], other_weights(runs[0], tmp_path / "c")]
+    together, single = predict(pair, dataset, "test"), [predict(run, dataset, "test") for run in pair]
+    column = "t01_smooth_or_features_a01_smooth_fraction"
+    assert not np.allclose(single[0][column], single[1][column], rtol=1e-3)
+    np.testing.assert_allclose(together[column], (single[0][column] + single[1][column]) / 2, rtol=1e-6)
+    np.testing.assert_allclose(together.filter(like="t01_").filter(like="_fraction").sum(axis=1), 1, rtol=1e-5)
+    features = together["t01_smooth_or_features_a02_features_or_disk_fraction"]
+    np.testing.assert_allclose(together["t02_edgeon_asked"], features, rtol=1e-6)
+
+
+def test_it_is_calibrated_on_what_all_held_out(runs, galaxies, tmp_path):
+    pair = [changed(runs[0], tmp_path / "a"), other_weights(runs[0], tmp_path / "b").path]
+    rng = np.random.default_rng(0)
+    true, error = rng.normal(0.2, 0.3, 500), rng.standard_t(3, 500)  # an error that the two share: more is not better
+    for folder, ids in zip(pair, (np.arange(400), np.arange(150, 500)), strict=True):
+        mean = true + 0.1 * error + rng.normal(0.05, 0.02, 500)
+        write_validation(folder, ids, true[ids], mean[ids], np.full(len(ids), 0.1), {"log_ml_g": mean[ids]})
+    ensemble = load_ensemble(pair)
+    assert ensemble.n_common == 250
+    tables = [read_validation(folder).set_index("id").loc[np.arange(150, 400)] for folder in pair]
+    scale = sigma_scale({key: runs[0].card["calibration"][key] for key in ("percentiles", "intervals")})
+    means, sigmas = np.stack([t["log_ml_g"] for t in tables]), scale * np.stack([t["sigma"] for t in tables])
+    scores = interval_scores(ensemble.calibration, 250, {"log_ml_g": means.mean(axis=0)})
+    bounds = [mixture_quantile(scores[f"log_ml_g_{side}_90"], means, sigmas) for side in ("lower", "upper")]
+    inside = (true[150:400] >= bounds[0]) & (true[150:400] <= bounds[1])
+    assert inside.mean() == pytest.approx(0.9, abs=0.02)
+    dataset = open_dataset(galaxies)
+    single = [predict(folder, dataset, "test") for folder in pair]
+    means, sigmas = (np.stack([one[name] for one in single]) for name in ("log_ml_g", "log_ml_g_sigma"))
+    scores = interval_scores(ensemble.calibration, len(means[0]), {"log_ml_g": means.mean(axis=0)})
+    upper = mixture_quantile(scores["log_ml_g_upper_90"], means, sigmas)
+    np.testing.assert_allclose(predict(ensemble, dataset, "test")["log_ml_g_upper_90"], upper, rtol=1e-5)
+    (pair[1] / "validation.parquet").unlink()  # as an old run
+    assert load_ensemble(pair).n_common == 0
+
+
+def test_one_run_is_itself(runs, galaxies):
+    dataset = open_dataset(galaxies)
+    assert predict([runs[0]], dataset, "test").equals(predict(runs[0], dataset, "test"))
+    with pytest.raises(DataError, match=r"at least two runs. Received: 1"):
+        load_ensemble(runs[:1])
+
+
+@pytest.mark.parametrize(("key", "value"), [("imf", "Salpeter"), ("label_kind", "measured"), ("stretch", "asinh")])
+def test_other_conventions_are_refused(runs, tmp_path, key, value):
+    first = changed(runs[0], tmp_path / "first", dataset={**runs[0].card["dataset"], "imf": "Chabrier"})
+    other = changed(runs[0], tmp_path / "other", dataset={**load_run(first).card["dataset"], key: value})
+    with pytest.raises(
+        DataError, match=f"can not be averaged: the {key} of the first is .*, that of the second '{value}'"
+    ):
+        load_ensemble([first, other])
+
+
+def test_other_sizes_trees_and_outputs_are_refused(runs, galaxies, tmp_path):
+    bigger = dataclasses.replace(runs[0], card={**runs[0].card, "npix": 24})
+    with pytest.raises(DataError, match="the npix of the first is 20, that of the second 24"):
+        load_ensemble([runs[0], bigger])
+    graph = build_model(20, heads=("votes",), hidden=8)
+    votes = save_run(tmp_path / "votes", graph, {**runs[0].card, "kind": "pretrain-gz2"})
+    with pytest.raises(DataError, match="the output of M/L of the first is True, that of the second False"):
+        load_ensemble([runs[0], votes])
+    only_votes = predict([votes, votes], open_dataset(galaxies), "test")
+    assert "log_ml_g" not in only_votes
+    assert only_votes.equals(predict(votes, open_dataset(galaxies), "test"))
+
+
+def test_from_the_command_line(runs, galaxies, tmp_path, capsys):
+    out = tmp_path / "p.csv"
+    assert main(["predict", *(str(run.path) for run in runs), str(galaxies), "--out", str(out), "--split", "test"]) == 0
+    assert "held out too few galaxies in common" in " ".join(capsys.readouterr().out.split())
+    assert out.read_text().startswith("id,log_ml_g,log_ml_g_sigma")
+
+
+def test_runs_without_scores_predict_as_before(runs, galaxies, tmp_path):
+    old = changed(runs[0], tmp_path / "old")
+    (old / "domain_score.npz").unlink()
+    before, now = (predict(run, open_dataset(galaxies), "test") for run in (old, runs[0]))
+    assert "domain_score" not in before
+    numbers = before.select_dtypes("number").columns
+    np.testing.assert_allclose(before[numbers], now[numbers], rtol=1e-4)
+    assert "domain_score" not in predict([old, old], open_dataset(galaxies), "test")
