@@ -314,7 +314,9 @@ def test_show_trees(survey, gzmass):
 def test_show_every_configuration_that_comes_with_the_package(gzmass, path):
     code, out, err = gzmass("show", path)
     assert (code, err) == (0, "")
-    command = {"prepare": "prepare", "pretrain": "pretrain-gz2"}.get(path.name.split("_")[0], "finetune-ml")
+    command = {"prepare": "prepare", "pretrain": "pretrain-gz2", "finetune": "finetune-ml"}.get(
+        path.name.split("_")[0], "experiment"
+    )
     assert out.startswith(f"Configuration of gzmass {command};")
     assert "(default)" in out
 
