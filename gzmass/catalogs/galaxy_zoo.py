@@ -42,14 +42,15 @@ def read_kaggle(path, tree="gz2", n_votes=44, q6_sums_to_one=True, id_column="Ga
         ``id`` and ``<stem>_votes`` of each answer of the tree; NaN for the answers of a question that is absent, or of
         which only some answers are present.
     set_aside : pandas.DataFrame
-        ``id`` and ``reason`` of the rows without an id, and of those that contradict the convention.
+        ``id`` and ``reason`` of the rows without an id, with a negative probability, and of those that contradict the
+        convention.
     notes : list of str
         Which questions are absent or can not be used, and why.
 
     Raises
     ------
     DataError
-        The file can not be read, has none of the columns, or a probability is negative.
+        The file can not be read, has none of the columns, or every row a negative probability.
     """
     tree = load_tree(tree)
     theirs = {a.columns["kaggle"]: a.stem for a in tree.answers if "kaggle" in a.columns}
@@ -61,8 +62,7 @@ def read_kaggle(path, tree="gz2", n_votes=44, q6_sums_to_one=True, id_column="Ga
     present = {stem: column for column, stem in theirs.items() if column in table.columns}
     if not present:
         raise DataError(f"The table {str(path)!r} has none of the columns {', '.join(theirs)}.")
-    values = named_columns(table, present, str(path))
-    _refuse_negative(values, present, str(path))
+    values, negative = _without_negative(named_columns(table, present, str(path)), present, str(path))
     joint = values.reindex(columns=tree.stems)
     notes = _drop_partial_questions(joint, tree)
     expected = _expected_sums(joint, tree, q6_sums_to_one)
@@ -81,7 +81,7 @@ def read_kaggle(path, tree="gz2", n_votes=44, q6_sums_to_one=True, id_column="Ga
         notes += _scale_odd(joint, tree)
     votes = pd.concat([values[["id"]], (n_votes * joint).add_suffix("_votes")], axis=1)
     votes, contradicting = set_aside_rows(votes, bad, reason)
-    return votes.reset_index(drop=True), concat_set_aside([set_aside, contradicting]), notes
+    return votes.reset_index(drop=True), concat_set_aside([set_aside, negative, contradicting]), notes
 
 
 def read_votes(path, tree="gz2", columns="{stem}_votes", id_column="id"):
@@ -104,14 +104,14 @@ def read_votes(path, tree="gz2", columns="{stem}_votes", id_column="id"):
     votes : pandas.DataFrame
         ``id`` and ``<stem>_votes`` of each answer of the tree; NaN where missing.
     set_aside : pandas.DataFrame
-        ``id`` and ``reason`` of the rows without an id.
+        ``id`` and ``reason`` of the rows without an id or with a negative vote.
     notes : list of str
         Which questions are absent or can not be used, and why.
 
     Raises
     ------
     DataError
-        The file can not be read, a column is missing or is none of the tree's, or a vote is negative.
+        The file can not be read, a column is missing or is none of the tree's, or every row has a negative vote.
     """
     tree = load_tree(tree)
     table, set_aside = read_table(path, id_column)
@@ -125,11 +125,11 @@ def read_votes(path, tree="gz2", columns="{stem}_votes", id_column="id"):
         mapping = {ours.removesuffix("_votes"): theirs for ours, theirs in columns.items()}
         if unknown := [stem for stem in mapping if stem not in tree.stems]:
             raise DataError(f"The tree {tree.name!r} has no answer with the column {unknown[0] + '_votes'!r}.")
-    values = named_columns(table, mapping, str(path))
-    _refuse_negative(values, mapping, str(path))
+    values, negative = _without_negative(named_columns(table, mapping, str(path)), mapping, str(path))
     votes = values.reindex(columns=tree.stems)
     notes = _drop_partial_questions(votes, tree)
-    return pd.concat([values[["id"]], votes.add_suffix("_votes")], axis=1), set_aside, notes
+    table = pd.concat([values[["id"]], votes.add_suffix("_votes")], axis=1)
+    return table, concat_set_aside([set_aside, negative]), notes
 
 
 def _drop_partial_questions(values, tree):
@@ -178,11 +178,20 @@ def _scale_odd(joint, tree):
     return [] if known else [f"question {_ODD} is left out: {_STAR}, which says how many are asked, is missing"]
 
 
-def _refuse_negative(values, columns, source):
-    for ours, theirs in columns.items():
-        negative = values[ours] < 0
-        if negative.any():
-            galaxy, vote = values["id"][negative].tolist()[0], values[ours][negative].iloc[0]
-            raise DataError(
-                f"The galaxy {galaxy!r} has {vote:g} in the column {theirs!r} of {source!r}; votes are >= 0 or empty."
-            )
+def _without_negative(values, columns, source):
+    """Set rows with a negative vote aside; values that are negative in every row are something else."""
+    votes = values[list(columns)]
+    negative = votes < 0
+    bad = negative.any(axis=1)
+
+    def reason(row):
+        ours = negative.loc[row.name].idxmax()
+        return f"{row[ours]:g} in the column {columns[ours]!r}; votes are >= 0 or empty"
+
+    good, set_aside = set_aside_rows(values, bad, reason)
+    if len(values) and good.empty:
+        raise DataError(
+            f"Every row of {source!r} has a negative vote; the first one, the galaxy {set_aside['id'].tolist()[0]!r}, "
+            f"{set_aside['reason'].iloc[0]}."
+        )
+    return good.reset_index(drop=True), set_aside

@@ -53,6 +53,7 @@ def rest_frame(
     solar=None,
     hubble=HUBBLE,
     omega_m=OMEGA_M,
+    distance_mpc=None,
 ):
     """Luminosity in a band at rest from fluxes in two bands: the whole recipe in one step.
 
@@ -77,6 +78,9 @@ def rest_frame(
         Absolute magnitude of the Sun; by default that of `solar_magnitude`.
     hubble, omega_m : float, default 70 and 0.3
         Cosmology.
+    distance_mpc : array_like or astropy.units.Quantity, optional
+        Luminosity distances that are known without the redshift, which then serves the K-correction only; where they
+        are NaN, as by default, the distance is that of redshift and cosmology.
 
     Returns
     -------
@@ -116,6 +120,9 @@ def rest_frame(
     by_redshift, by_colour = k_correction_slopes(band, redshift, colour_name, colour)
     z_err = 0.0 if redshift_err is None else plain(redshift_err, u.dimensionless_unscaled)
     distance, slope = luminosity_distance(redshift, 1.0, hubble, omega_m)
+    if distance_mpc is not None:
+        known = plain(distance_mpc, u.Mpc)
+        distance, slope = np.where(np.isnan(known), distance, known), np.where(np.isnan(known), slope, 0.0)
     modulus, modulus_slope = distance_modulus(distance, slope)
     weights = {name: (name == polynomial.band) - by_colour * ((name == first) - (name == second)) for name in used}
     variance = sum((weights[name] * errors[name]) ** 2 for name in used)

@@ -27,7 +27,7 @@ from gzmass.errors import ConfigError, DataError
 __all__ = ["LOG_MSTAR", "MAX_LOG_ML", "read_stellar_mass"]
 
 #: Range of log10 of a galaxy's stellar mass in solar masses, with a wide margin; beyond it stands a mistake.
-LOG_MSTAR = (3.0, 14.0)
+LOG_MSTAR = (2.0, 14.0)
 
 _RULE = "the row with the smallest error of the mass"
 _ROWS_ALIGNED = 10_000  # few enough that pieces of two FITS files are never cut shorter because of their long rows

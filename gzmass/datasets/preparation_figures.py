@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.colors import LogNorm
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from gzmass.pages.figures import BLUE, GREY, INK, new_figure, styled
 
@@ -39,13 +40,34 @@ def column_figure(values, label):
     if low > 0 and np.log10(high / low) > _DECADES:
         edges = np.geomspace(low, high, n_bins + 1)
         axes.set_xscale("log")
+        axes.set_xticks(*_log_ticks(low, high))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         edges = np.linspace(low, high, n_bins + 1)
+        _few_ticks(axes.xaxis, 3)
     counts, edges = np.histogram(values, edges)
     axes.stairs(counts, edges, color=BLUE, fill=True, alpha=0.85)
-    axes.set(xlabel=label, ylabel="galaxies", xlim=(edges[0], edges[-1]))
+    axes.set(ylabel="galaxies", xlim=(edges[0], edges[-1]))
     axes.yaxis.get_major_locator().set_params(integer=True)
+    figure.supxlabel(label, fontsize=9, color=INK)  # may be wider than the axes
     return figure
+
+
+def _log_ticks(low, high):
+    """Ticks of a logarithmic axis and their labels: a few powers of ten, with their triples where they are too few."""
+    first, last = int(np.floor(np.log10(low))), int(np.floor(np.log10(high)))
+    powers = [(1, power) for power in range(first, last + 1) if low <= 10.0**power <= high]
+    if len(powers) < 2:
+        powers = [(c, power) for power in range(first, last + 1) for c in (1, 3) if low <= c * 10.0**power <= high]
+    powers = powers[:: -(-len(powers) // 4)]
+    labels = [f"$10^{{{power}}}$" if c == 1 else rf"${c}\times10^{{{power}}}$" for c, power in powers]
+    return [c * 10.0**power for c, power in powers], labels
+
+
+def _few_ticks(axis, n=4):
+    """Tick an axis so sparsely that long numbers do not touch, and write them out."""
+    axis.set_major_locator(MaxNLocator(n))
+    axis.get_major_formatter().set_useOffset(False)
 
 
 @styled
@@ -74,7 +96,7 @@ def votes_figure(fractions, names, title):
     axes.hlines(position, p16, p84, color=BLUE, linewidth=6)
     axes.plot(p50, position, "o", color="white", markeredgecolor=INK, markersize=5.5)
     axes.set(yticks=position, yticklabels=names, xlim=(-0.02, 1.02), ylim=(position[-1] - 0.6, 0.6))
-    axes.set(xlabel="fraction of the votes on the question")
+    figure.supxlabel("fraction of the votes on the question", fontsize=9, color=INK)
     axes.set_title(title, fontsize=9.5, color=INK, loc="left")
     return figure
 
@@ -104,6 +126,7 @@ def sky_figure(ra, dec):
         axes.plot(middle + offset, dec, ".", color=BLUE, markersize=4, alpha=0.6, markeredgewidth=0)
         axes.invert_xaxis()  # east is left
         axes.set(xlabel="right ascension [deg]", ylabel="declination [deg]")
+        _few_ticks(axes.xaxis)
         return figure
     figure, axes = new_figure(6.6, 3.7, projection="mollweide")
     # east is left; right ascension 180 deg in the middle, where the surveys of the northern sky look

@@ -126,7 +126,8 @@ def _images(config, dataset, galaxies_of, frames):
         corrected = chosen[chosen["centre_status"] == "corrected"]
         column = "centre_offset_arcsec" if corrected["centre_offset_arcsec"].notna().any() else "id"
         galleries["Centre moved the most"] = corrected.sort_values(column, ascending=False).head(_SPECIAL)
-        galleries["Centre uncertain: look at these"] = chosen[chosen["centre_status"] == "uncertain"].head(_SPECIAL)
+        for status, title in {"kept": "Centre beside, no room to move", "uncertain": "Centre uncertain"}.items():
+            galleries[f"{title}: look at these"] = chosen[chosen["centre_status"] == status].head(_SPECIAL)
     lead = "Left: the largest square of the image as it was delivered. Right: the image of the dataset."
     parts = [f'<p class="note">{lead} Both are stretched alike.</p>']
     for title, galaxies in galleries.items():
@@ -146,7 +147,7 @@ def _pairs(config, dataset, galaxies, galaxies_of, frames):
         facts = [str(galaxy.id)]
         if row.get("filled_fraction", 0) > 0:
             facts.append(f"{100 * row['filled_fraction']:.1f} % replaced")
-        if row.get("centre_status") in {"corrected", "uncertain"}:
+        if row.get("centre_status") in {"corrected", "kept", "uncertain"}:
             moved = f" by {row['centre_offset_arcsec']:.1f}″" if np.isfinite(row["centre_offset_arcsec"]) else ""
             facts.append(f"centre {row['centre_status']}{moved}")
         if np.isfinite(row["log_ml_g"]):

@@ -1,34 +1,28 @@
 """Preparing a dataset directory out of images and catalogues; it goes on where it was interrupted."""
 
-import json
-import shutil
-from dataclasses import asdict, dataclass, replace
-from functools import partial as bind
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from gzmass.catalogs import read_table
-from gzmass.datasets.layout import image_name, read_info
-from gzmass.datasets.prepare_config import PrepareConfig, plain_columns
-from gzmass.datasets.prepare_images import FLUXES, MEASURED, Galaxy, prepare_image
+from gzmass.datasets.layout import read_info
+from gzmass.datasets.prepare_config import PrepareConfig
+from gzmass.datasets.prepare_info import describe
 from gzmass.datasets.prepare_photometry import add_photometry, check_photometry
+from gzmass.datasets.prepare_pieces import galaxies_of, make_images, recipe_of, remove_strangers
 from gzmass.datasets.prepare_sample import find_sample
 from gzmass.datasets.prepare_tables import read_catalogs
 from gzmass.datasets.split import split_by_id
-from gzmass.datasets.write import begin_dataset, write_dataset, write_image
-from gzmass.engine import fingerprint, map_pieces, write_atomically
+from gzmass.datasets.write import begin_dataset, write_dataset
+from gzmass.engine import write_atomically
 from gzmass.errors import DataError
 from gzmass.images.frames import index_frames
-from gzmass.images.stretch import SKY_GREY
 from gzmass.tree import load_tree
 
 __all__ = ["PrepareConfig", "Summary", "prepare"]
-
-_PIECE = 64  # images in one piece of work for a process
-
-_TEXT = ("reason", "centre_status")
 
 
 @dataclass(frozen=True)
@@ -85,39 +79,28 @@ def prepare(config, progress=None):
     """
     sample, set_aside, notes = find_sample(config)
     catalogs = read_catalogs(config, sample)
-    set_aside |= catalogs.set_aside
     check_photometry(config, catalogs.table, catalogs.convention)
     table = catalogs.table
     table["split"] = _splits(config, table["id"])
     tree = None if config.votes is None else load_tree(config.votes.tree)
-    frames = None
-    if config.images.frames is not None:
-        part = config.images
-        frames = index_frames(_frame_files(part.frames), part.hdu, part.plane, part.mask)
-        set_aside["frames"] = pd.DataFrame(
-            [(None, str(path), reason) for path, reason in frames.set_aside], columns=["id", "file", "reason"]
-        )
-    recipe = _recipe(config)
+    frames, bad_frames = _frames(config.images)
+    recipe = recipe_of(config)
     existed = Path(config.out).exists()
     out = begin_dataset(config.out, recipe, tree)
-    images = _make_images(config, table, frames, out, progress)
-    bad = images["reason"].notna()
-    if bad.all():
+    images = make_images(config, table, frames, out, progress)
+    remove_strangers(out, table["id"], config.npix)
+    if images["reason"].notna().all():
         if not (out / "dataset.yaml").is_file():
             _take_back(out, existed)
         first = images["reason"].iloc[0]
         raise DataError(f"None of the {len(images)} images can be used; the first one: {first}")
-    files = table["file"].where(table["file"].notna(), config.images.frames)
-    set_aside["images"] = pd.DataFrame({"id": table["id"], "file": files, "reason": images["reason"]})[bad]
-    sources = table.set_index("id")[
-        [c for c in ("file", "ra", "dec", "radius_arcsec", "pixel_scale_arcsec") if c in table]
-    ]
-    table = pd.concat([table.drop(columns="file"), images], axis=1)[~bad].reset_index(drop=True)
-    table["pixel_scale_arcsec"] = table.pop("native_scale_arcsec") * table["side"] / config.npix
-    table, convention, more = add_photometry(config, table, catalogs.convention)
-    table = table.drop(columns=["reason", "side", *_not_asked(config)])
+    bad_images = _bad_images(config, table, images)
+    set_aside = {**set_aside, **catalogs.set_aside, "frames": bad_frames, "images": bad_images}
+    known = [c for c in ("file", "ra", "dec", "radius_arcsec", "pixel_scale_arcsec") if c in table]
+    sources = table.set_index("id")[known]
+    table, convention, more = add_photometry(config, _with_images(config, table, images), catalogs.convention)
     _write_quarantine(out, set_aside)
-    write_dataset(out, table, (), _info(config, catalogs, convention), tree, recipe)
+    write_dataset(out, _with_radius(table), (), describe(config, catalogs, convention), tree, recipe)
     counts = read_info(out)["counts"]
     notes = [*notes, *catalogs.notes, *more]
     if not counts["all"]["votes"] and not counts["all"]["log_ml"]:
@@ -126,16 +109,21 @@ def prepare(config, progress=None):
     summary = Summary(out, counts, listed, notes, catalogs.matches)
     from gzmass.datasets.preparation_page import write_page  # noqa: PLC0415  matplotlib takes a second
 
-    write_page(config, summary, lambda ids: _galaxies(config, sources.loc[ids].reset_index()), frames)
+    write_page(config, summary, lambda ids: galaxies_of(config, sources.loc[ids].reset_index()), frames)
     return summary
 
 
-def _frame_files(pattern):
-    root = Path(Path(pattern).anchor or ".")
-    paths = sorted(root.glob(str(Path(pattern).relative_to(Path(pattern).anchor))))
+def _frames(part):
+    """Index the survey frames, if there are any; and say which of them can not be used."""
+    bad = pd.DataFrame(columns=["id", "file", "reason"])
+    if part.frames is None:
+        return None, bad
+    anchor = Path(part.frames).anchor
+    paths = sorted(Path(anchor or ".").glob(str(Path(part.frames).relative_to(anchor))))
     if not paths:
-        raise DataError(f"No file matches images.frames, {pattern!r}.")
-    return paths
+        raise DataError(f"No file matches images.frames, {part.frames!r}.")
+    frames = index_frames(paths, part.hdu, part.plane, part.mask)
+    return frames, pd.DataFrame([(None, str(path), why) for path, why in frames.set_aside], columns=bad.columns)
 
 
 def _splits(config, ids):
@@ -152,88 +140,24 @@ def _splits(config, ids):
     return found
 
 
-def _make_images(config, table, frames, out, progress):
-    """Make the PNG of every galaxy; one row each, in the order of the table: reason (None if good) and `MEASURED`."""
-    order = np.arange(len(table))
-    state = None
-    if frames is not None:
-        # what lies in one frame is cut out of it in one go
-        order = np.lexsort((table["ra"], np.floor(table["dec"] / 0.2)))
-        state = [(str(path), *_state(path)) for path in frames.paths]
-    make = bind(_make_piece, config, out, frames, state)
-    pieces = (_galaxies(config, table.iloc[order[k : k + _PIECE]]) for k in range(0, len(table), _PIECE))
-    parts, done = [], 0
-    for rows in map_pieces(make, pieces, config.workers):
-        # columns take a tenth of the memory of the rows
-        part = pd.DataFrame(rows, columns=["reason", *MEASURED])
-        parts.append(part.astype({name: object if name in _TEXT else float for name in part}))
-        done += len(rows)
-        if progress is not None:
-            progress(done, len(table))
-    images = pd.concat(parts, ignore_index=True)
-    images.index = order
-    measured = config.photometry is not None and config.photometry.measures_images
-    return images.sort_index().drop(columns=[] if measured else [*FLUXES])
+def _bad_images(config, table, images):
+    files = table["file"].where(table["file"].notna(), config.images.frames)
+    return pd.DataFrame({"id": table["id"], "file": files, "reason": images["reason"]})[images["reason"].notna()]
 
 
-def _galaxies(config, table):
-    """Make one piece of work: the galaxies of some rows."""
-    empty = pd.Series(np.nan, index=table.index)
-    numbers = {name: table.get(name, empty) for name in ("ra", "dec", "radius_arcsec", "pixel_scale_arcsec")}
-    if config.pixel_scale_arcsec is not None:
-        numbers["pixel_scale_arcsec"] = numbers["pixel_scale_arcsec"].fillna(config.pixel_scale_arcsec)
-    pattern = None if config.photometry is None else config.photometry.colour_pattern
-    ids, files = table["id"].tolist(), table["file"].tolist()
-    colour_files = [None] * len(ids)
-    if pattern is not None:
-        before, after = config.images.pattern.split("{id}")
-        names = [Path(file).name[len(before) : -len(after) or None] for file in files]
-        colour_files = [str(config.images.folder / pattern.replace("{id}", name)) for name in names]
-    rows = zip(ids, files, colour_files, *(column.astype(float).tolist() for column in numbers.values()), strict=True)
-    return [Galaxy(*row) for row in rows]
+def _with_images(config, table, images):
+    """Confine the table to the galaxies with a good image, and add what was measured in these."""
+    table = pd.concat([table.drop(columns="file"), images], axis=1)[images["reason"].isna()].reset_index(drop=True)
+    table["pixel_scale_arcsec"] = table.pop("native_scale_arcsec") * table["side"] / config.npix
+    return table.drop(columns=["reason", "side", *_not_asked(config)])
 
 
-def _make_piece(config, out, frames, frames_state, galaxies):
-    """Make some PNGs and then the record that says so; with that record and unchanged files nothing is left to do."""
-    state = [(*galaxy, *_state(galaxy.file), *_state(galaxy.colour_file)) for galaxy in galaxies]
-    record = out / "work" / f"{fingerprint([_recipe(config), frames_state, state])}.json"
-    if record.is_file():
-        return json.loads(record.read_text(encoding="utf-8"))
-    rows = [_make_image(config, out, frames, galaxy) for galaxy in galaxies]
-    with write_atomically(record) as partial:
-        partial.write_text(json.dumps(rows), encoding="utf-8")
-    return rows
-
-
-def _make_image(config, out, frames, galaxy):
-    try:
-        made = prepare_image(config, galaxy, frames)
-    except DataError as error:
-        (out / "images" / image_name(galaxy.id)).unlink(missing_ok=True)
-        return str(error), *[None] * len(MEASURED)
-    write_image(out, galaxy.id, made.pixels)
-    return None, *made.measured.values()
-
-
-def _state(file):
-    try:
-        stat = Path(file).stat()
-    except (OSError, TypeError):
-        return None, None
-    return stat.st_size, stat.st_mtime_ns
-
-
-def _take_back(out, existed):
-    """Remove a dataset that holds nothing but its recipe, which is as likely to be wrong as the images."""
-    for made in out.iterdir():
-        shutil.rmtree(made) if made.is_dir() else made.unlink()
-    if not existed:
-        out.rmdir()
-
-
-def _recipe(config):
-    """All of the configuration that decides what the dataset holds."""
-    return config.model_dump(mode="json", exclude={"out", "workers"})
+def _with_radius(table):
+    """Add the radius in kpc where the catalogues give it in arcsec only: an angle times the distance to the angle."""
+    if not {"radius_arcsec", "distance_mpc", "redshift"} <= set(table) or "radius_kpc" in table:
+        return table
+    angle = np.radians(table["radius_arcsec"].where(table["radius_arcsec"] > 0) / 3600)
+    return table.assign(radius_kpc=1e3 * angle * table["distance_mpc"] / (1 + table["redshift"]) ** 2)
 
 
 def _not_asked(config):
@@ -248,38 +172,13 @@ def _not_asked(config):
     return columns
 
 
-def _info(config, catalogs, convention):
-    """Describe images, labels and columns for dataset.yaml."""
-    first = config.mass_to_light[0] if config.mass_to_light else None
-    info = {
-        "npix": config.npix,
-        "band": config.band,
-        "stretch": {**config.stretch.model_dump(), "sky_grey": SKY_GREY},
-        "cutout": config.cutout.model_dump(exclude_none=True),
-        "image_pixel_scale_arcsec": config.pixel_scale_arcsec,
-        "label_kind": None if first is None else first.kind,
-        "label_source": convention.source,
-        "imf": convention.imf,
-        "solar_magnitude": convention.solar_magnitude,
-        "cosmology": catalogs.cosmology,
-        "convention": asdict(replace(convention, source=None)) if config.mass_to_light or config.photometry else None,
-        "matches": catalogs.matches,
-        "split": config.split.model_dump(mode="json"),
-        "columns": {},
-    }
-    for part in (config.galaxies, *config.metadata, *config.mass_to_light, config.photometry):
-        for ours, theirs in {} if part is None else plain_columns(part.columns).items():
-            column = {"column": theirs} if isinstance(theirs, str) else theirs
-            info["columns"][ours] = {"file": str(part.file), **column}
-    if config.votes is not None:
-        votes = config.votes.model_dump(mode="json")
-        keys = {
-            "kaggle": ("n_votes", "q6_sums_to_one"),
-            "galaxy_zoo_2": ("statistic",),
-            "columns": ("columns",),
-        }[config.votes.format]
-        info["columns"]["<stem>_votes"] = {key: votes[key] for key in ("file", "format", *keys)}
-    return info
+def _take_back(out, existed):
+    """Remove what was made of a dataset without any image: its recipe is as likely to be wrong as the images."""
+    for made in [out / "recipe.yaml", *(out / "work").glob("*.json")]:
+        made.unlink(missing_ok=True)
+    for folder in (out / "work", out / "images", *([] if existed else [out])):
+        with suppress(OSError):  # it is not there, or holds something of someone else
+            folder.rmdir()
 
 
 def _write_quarantine(out, set_aside):

@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
+from gzmass.catalogs.conventions import band_name
 from gzmass.config import StrictModel
+from gzmass.datasets.prepare_match import MatchSettings
 
 __all__ = ["BRIGHTNESSES", "PrepareConfig", "plain_columns"]
 
@@ -19,11 +21,12 @@ _SIDES = ("radii", "arcsec", "pixels", "fraction")
 
 
 class _Column(StrictModel):
-    """A column of a table whose unit or scale is not that of the dataset."""
+    """A column of a table whose unit or scale is not that of the dataset, or with numbers for a missing value."""
 
     column: str
     unit: str | None = None
     scale: float | None = None
+    missing: list[float] | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self):
@@ -84,29 +87,6 @@ class _Stretch(StrictModel):
     peak: PositiveFloat | None = None
 
 
-class _Through(StrictModel):
-    """A table that says which id of a catalogue belongs to which id of the galaxies."""
-
-    file: Path
-    galaxy: str
-    catalogue: str
-
-
-class _Match(StrictModel):
-    """How the rows of a table find their galaxies."""
-
-    by: Literal["id", "sky"] = "id"
-    radius_arcsec: PositiveFloat = 1.0
-    mode: Literal["best", "mutual"] = "mutual"
-    through: _Through | None = None
-
-    @model_validator(mode="after")
-    def _through_ids(self):
-        if self.by == "sky" and self.through is not None:
-            raise ValueError("a table to go through belongs to a match by id, not by sky")
-        return self
-
-
 class _Galaxies(StrictModel):
     """The list of galaxies that the dataset is to hold."""
 
@@ -126,7 +106,13 @@ class _Votes(StrictModel):
     statistic: Literal["count", "weight", "fraction", "weighted_fraction", "debiased"] = "weight"
     n_votes: PositiveFloat = 44.0
     q6_sums_to_one: bool = True
-    match: _Match = Field(default_factory=_Match)
+    match: MatchSettings = Field(default_factory=MatchSettings)
+
+    @model_validator(mode="after")
+    def _positions_are_those_of_the_catalogue(self):
+        if self.format == "galaxy_zoo_2":
+            self.match.refuse_positions(self.format)
+        return self
 
 
 class _Metadata(StrictModel):
@@ -135,7 +121,7 @@ class _Metadata(StrictModel):
     file: Path
     id: str = "id"
     columns: dict[str, str | _Column]
-    match: _Match = Field(default_factory=_Match)
+    match: MatchSettings = Field(default_factory=MatchSettings)
 
 
 class _MassToLight(StrictModel):
@@ -148,10 +134,13 @@ class _MassToLight(StrictModel):
     where: str | None = None
     kind: Literal["measured", "proxy", "simulated"] = "measured"
     imf: str | None = None
+    hubble: PositiveFloat | None = None
+    omega_m: float | None = Field(None, ge=0, le=1)
+    h_scaling: Literal[-2, 0] | None = None
     solar_magnitude: float | None = None
     cosmology: str | None = None
     source: str | None = None
-    match: _Match = Field(default_factory=_Match)
+    match: MatchSettings = Field(default_factory=MatchSettings)
 
     @model_validator(mode="after")
     def _columns_belong_to_their_format(self):
@@ -161,6 +150,10 @@ class _MassToLight(StrictModel):
             raise ValueError("file is one file for the format 'columns'")
         if self.format != "columns" and (self.columns or self.where):
             raise ValueError(f"columns and where belong to the format 'columns', not to {self.format!r}")
+        if self.format != "columns":
+            self.match.refuse_positions(self.format)
+        if self.cosmology is not None and (self.hubble is not None or self.omega_m is not None):
+            raise ValueError("give cosmology, which is words, or hubble and omega_m, which are numbers")
         return self
 
 
@@ -172,7 +165,7 @@ class _Photometry(StrictModel):
     file: Path | None = None
     id: str = "id"
     columns: dict[Literal[BRIGHTNESSES], str | _Column] = Field(default_factory=dict)
-    match: _Match = Field(default_factory=_Match)
+    match: MatchSettings = Field(default_factory=MatchSettings)
     colour_pattern: str | None = None
     zero_point: float | None = None
     k_correction: Literal["chilingarian", "none"] = "chilingarian"
@@ -287,6 +280,11 @@ class PrepareConfig(StrictModel):
         by_sky = [match for match in self._matches() if match.by == "sky"]
         if by_sky and self.galaxies is None:
             raise ValueError("a match by sky needs galaxies, which says where they are")
+        if self.photometry is not None and band_name(self.photometry.band) != band_name(self.band):
+            raise ValueError(
+                f"photometry.band is {self.photometry.band!r} and band {self.band!r}; luminosity and M/L are those of "
+                "the band of the images"
+            )
         if self.photometry is not None and self.photometry.colour_pattern is not None and self.images.folder is None:
             raise ValueError("photometry.colour_pattern needs images.folder, where both bands stand")
         return self

@@ -18,6 +18,8 @@ from gzmass.images.stretch import stretch
 __all__ = ["FLUXES", "MEASURED", "Galaxy", "PreparedImage", "delivered_image", "prepare_image"]
 
 _ROOM = 1.3  # of the side, read around a cutout so that the centre can be found beside the middle
+_LEAST_SIDE = 8  # pixels; nothing of a galaxy's structure is in fewer
+_MIDDLE, _LEAST_MIDDLE = 0.1, 3.0  # of the side, and pixels: where the galaxy itself must be
 
 #: Fluxes that are measured where the photometry is that of the images, in their unit.
 FLUXES = ("flux", "flux_err", "colour_flux", "colour_flux_err")
@@ -87,15 +89,22 @@ def prepare_image(config, galaxy, frames=None):
     image, x, y, scale = _delivered(config, galaxy, frames)
     cutout = config.cutout
     measured = dict.fromkeys(MEASURED)
+    name = "The cutout of the frames" if galaxy.file is None else f"The image {str(galaxy.file)!r}"
+    _require_size(min(image.pixels.shape), name, image.pixels.shape)
     side = _side(cutout, galaxy, scale)
+    _require_centre(image.pixels, x, y, min(image.pixels.shape) if side is None else side)
     if cutout.centre != "keep":
         centre = _find_centre(image.pixels, x, y, side)
         measured["centre_status"] = centre.status
         measured["centre_offset_arcsec"] = None if scale is None else float(centre.offset * scale)
         if cutout.centre == "correct" and centre.status == "corrected":
-            x, y = centre.x, centre.y
+            if side is None or _fits(image.pixels, centre.x, centre.y, side):
+                x, y = centre.x, centre.y
+            else:  # there is no room to move the square: better a galaxy that is a little off than none
+                measured["centre_status"] = "kept"
     if side is None:
         side = (cutout.fraction or 1.0) * _largest_side(image.pixels, x, y)
+    _require_size(side, "The square that is used", (side, side))
     cut_square(image.pixels, x, y, side)  # refuses what does not fit
     window = _window(image.pixels, x, y, side)
     x, y = x - window[1].start, y - window[0].start
@@ -150,11 +159,29 @@ def _delivered(config, galaxy, frames):
         x, y = (float(v) for v in image.wcs.wcs_world2pix(galaxy.ra, galaxy.dec, 0))
         ny, nx = image.pixels.shape
         if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
+            place = f"at pixel {x:.0f}, {y:.0f} of {nx} x {ny}" if np.isfinite(x + y) else "on the far side of the sky"
             raise DataError(
                 f"The galaxy at ra={galaxy.ra:.6f}, dec={galaxy.dec:.6f} does not lie in the image "
-                f"{str(galaxy.file)!r}: its WCS puts it at pixel {x:.0f}, {y:.0f} of {nx} x {ny}."
+                f"{str(galaxy.file)!r}: its WCS puts it {place}."
             )
     return image, x, y, scale
+
+
+def _require_size(side, what, shape):
+    if side < _LEAST_SIDE:
+        raise DataError(
+            f"{what} has {shape[1]:g} x {shape[0]:g} pixels: a galaxy needs {_LEAST_SIDE} x {_LEAST_SIDE} at least."
+        )
+
+
+def _require_centre(pixels, x, y, side):
+    """Refuse an image whose galaxy is missing, as where the mask marks what was detected."""
+    middle = pixels[_window(pixels, x, y, max(_LEAST_MIDDLE, _MIDDLE * side))]
+    if np.isnan(middle).mean() > 0.5:
+        raise DataError(
+            f"The galaxy is missing: of the pixels around x = {x:.0f}, y = {y:.0f} more than half are masked or not "
+            "finite; the mask must not mark the galaxy itself."
+        )
 
 
 def _middle(pixels):
@@ -165,6 +192,14 @@ def _middle(pixels):
 def _largest_side(pixels, x, y):
     ny, nx = pixels.shape
     return 2 * min(x, nx - 1 - x, y, ny - 1 - y) + 1
+
+
+def _fits(pixels, x, y, side):
+    try:
+        cut_square(pixels, x, y, side)
+    except DataError:
+        return False
+    return True
 
 
 def _side(cutout, galaxy, scale):
@@ -231,8 +266,9 @@ def _fluxes(config, galaxy, image, window, pixels, x, y):
 
 
 def _require_unit(photometry, image, file):
-    if photometry.zero_point is None and image.unit is not None and not image.unit.lower().startswith("nanomag"):
+    if photometry.zero_point is None and not (image.unit or "").lower().startswith("nanomag"):
+        unit = "no unit (BUNIT)" if image.unit is None else f"the unit {image.unit!r}"
         raise DataError(
-            f"The image {str(file)!r} has the unit {image.unit!r}: the key photometry.zero_point must say which AB "
+            f"The image {str(file)!r} has {unit}: the key photometry.zero_point must say which AB "
             "magnitude a flux of 1 has (22.5 for nanomaggies)."
         )

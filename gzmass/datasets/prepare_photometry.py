@@ -1,5 +1,6 @@
 """Luminosities, and with masses the mass-to-light ratios, out of the brightnesses of a table or of the images."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -19,10 +20,11 @@ from gzmass.catalogs.photometry import (
 )
 from gzmass.catalogs.rest_frame import rest_frame
 from gzmass.datasets.prepare_config import BRIGHTNESSES
-from gzmass.errors import DataError
+from gzmass.errors import ConfigError, DataError
 
 __all__ = ["add_photometry", "check_photometry"]
 
+_DISTANCES = ("redshift", "distance_mpc")
 _ZERO_POINT = 22.5  # of nanomaggies
 
 
@@ -48,12 +50,12 @@ def check_photometry(config, table, convention):
     part = config.photometry
     if part is None:
         return
-    _redshift(part, table)
+    _redshift_and_distance(part, table)
     own = Convention(
         hubble=part.hubble, omega_m=part.omega_m, band=part.band, solar_magnitude=solar_magnitude(part.band)
     )
     if part.k_correction != "none":
-        k_polynomial(part.band, f"{part.band}-{part.colour_band}")
+        _colour(part)
     if "log_mstar" in table:
         refuse_different(convention, own, "log_mstar")
 
@@ -66,8 +68,8 @@ def add_photometry(config, table, convention):
     config : PrepareConfig
         The configuration.
     table : pandas.DataFrame
-        The brightnesses by the names of ``photometry.columns``; ``redshift`` or ``distance_mpc``; with ``log_mstar``
-        [log10 of solar masses] the ratio is computed too.
+        The brightnesses by the names of ``photometry.columns``; ``redshift`` or ``distance_mpc``, which counts for the
+        luminosity where a galaxy has both; with ``log_mstar`` [log10 of solar masses] the ratio is computed too.
     convention : Convention
         What the masses assume.
 
@@ -89,23 +91,22 @@ def add_photometry(config, table, convention):
     part = config.photometry
     if part is None:
         return table, convention, []
-    redshift = _redshift(part, table)
+    redshift, distance = _redshift_and_distance(part, table)
     bright = {prefix: _flux(part, table, prefix) for prefix in ("", "colour_")}
     if part.k_correction == "none":
-        light, light_err, own = _without_k(part, redshift, *bright[""])
+        light, light_err, own = _without_k(part, distance, *bright[""])
     else:
-        light, light_err, own = _with_k(part, redshift, bright)
-    if not np.isfinite(light).any():
+        light, light_err, own = _with_k(part, redshift, distance, bright)
+    light = np.where(np.isfinite(light), light, np.nan)
+    if np.isnan(light).all():
         raise DataError(
-            "No galaxy gets a luminosity: flux above 0 and redshift above 0 are known of "
-            f"{int(((bright[''][0] > 0) & (redshift > 0)).sum())} of {len(table)}, and the rest have no K-correction."
+            "No galaxy gets a luminosity: flux above 0 and redshift or distance above 0 are known of "
+            f"{int(((bright[''][0] > 0) & (distance > 0)).sum())} of {len(table)}, and the rest have no K-correction."
         )
     notes = []
     if missing := int(np.isnan(light).sum()):
         notes.append(f"photometry: {missing} of {len(table)} galaxies get no luminosity")
-    new = {"luminosity_g": 10**light, "log_luminosity_err": light_err}
-    if "distance_mpc" not in table or table["distance_mpc"].isna().all():
-        new["distance_mpc"] = luminosity_distance(redshift, hubble=part.hubble, omega_m=part.omega_m)
+    new = {"luminosity_g": 10**light, "log_luminosity_err": light_err, "distance_mpc": distance}
     if "log_mstar" in table:
         mass_err = table["log_mstar_err"] if "log_mstar_err" in table else pd.Series(np.nan, index=table.index)
         ratio, ratio_err = log_mass_to_light(table["log_mstar"], light, mass_err, light_err)
@@ -118,14 +119,25 @@ def add_photometry(config, table, convention):
     return table, _together(convention, own), notes
 
 
-def _redshift(part, table):
-    if "redshift" in table and table["redshift"].notna().any():
-        return table["redshift"].to_numpy(float)
-    if "distance_mpc" in table and table["distance_mpc"].notna().any():
-        grid = np.geomspace(1e-5, 5, 4096)
-        distance = luminosity_distance(grid, hubble=part.hubble, omega_m=part.omega_m)
-        return np.interp(table["distance_mpc"].to_numpy(float), distance, grid, left=np.nan, right=np.nan)
-    raise DataError("The key photometry needs a redshift: no table gives the column redshift or distance_mpc.")
+def _redshift_and_distance(part, table):
+    """Redshift and luminosity distance in Mpc, each from the other where a galaxy has only one of them."""
+    empty = np.full(len(table), np.nan)
+    redshift, distance = (table[name].to_numpy(float) if name in table else empty for name in _DISTANCES)
+    if np.isnan(redshift).all() and np.isnan(distance).all():
+        raise DataError("The key photometry needs a redshift: no table gives the column redshift or distance_mpc.")
+    grid = np.geomspace(1e-5, 5, 4096)
+    distances = luminosity_distance(grid, hubble=part.hubble, omega_m=part.omega_m)
+    # a nearby galaxy may come towards us; its K-correction is that of its distance
+    of_distance = np.interp(distance, distances, grid, left=grid[0], right=np.nan)
+    of_redshift = luminosity_distance(redshift, hubble=part.hubble, omega_m=part.omega_m)
+    return np.where(redshift > 0, redshift, of_distance), np.where(distance > 0, distance, of_redshift)
+
+
+def _colour(part):
+    """Name of the colour for the K-correction, in that order of its bands in which there is one."""
+    with suppress(ConfigError):
+        return k_polynomial(part.band, f"{part.colour_band}-{part.band}").colour
+    return k_polynomial(part.band, f"{part.band}-{part.colour_band}").colour
 
 
 def _flux(part, table, prefix):
@@ -143,7 +155,7 @@ def _flux(part, table, prefix):
     return flux, error, extinction
 
 
-def _with_k(part, redshift, bright):
+def _with_k(part, redshift, distance, bright):
     bands = {"": part.band, "colour_": part.colour_band}
     fluxes = {bands[prefix]: flux for prefix, (flux, _, _) in bright.items()}
     errors = {bands[prefix]: error for prefix, (_, error, _) in bright.items() if np.isfinite(error).any()}
@@ -152,21 +164,21 @@ def _with_k(part, redshift, bright):
         fluxes,
         redshift,
         part.band,
-        f"{part.band}-{part.colour_band}",
+        _colour(part),
         errors or None,
         extinctions or None,
         hubble=part.hubble,
         omega_m=part.omega_m,
+        distance_mpc=distance,
     )
     return made.log_luminosity, made.log_luminosity_err, made.convention
 
 
-def _without_k(part, redshift, flux, flux_err, extinction):
+def _without_k(part, distance, flux, flux_err, extinction):
     apparent, apparent_err = magnitude(flux, flux_err)
     if extinction is not None:
         apparent = deredden(apparent, extinction)
-    modulus = distance_modulus(luminosity_distance(redshift, hubble=part.hubble, omega_m=part.omega_m))
-    absolute, absolute_err = absolute_magnitude(apparent, modulus, magnitude_err=apparent_err)
+    absolute, absolute_err = absolute_magnitude(apparent, distance_modulus(distance), magnitude_err=apparent_err)
     sun = solar_magnitude(part.band)
     light, light_err = log_luminosity(absolute, sun, absolute_err)
     own = Convention(hubble=part.hubble, omega_m=part.omega_m, band=part.band, solar_magnitude=sun)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from gzmass.catalogs import clean_ids, named_columns, read_table
 from gzmass.datasets.prepare_config import plain_columns
+from gzmass.datasets.prepare_tables import check_columns
 from gzmass.errors import DataError
 
 __all__ = ["find_sample"]
@@ -37,7 +38,7 @@ def find_sample(config):
     DataError
         There is no image, an id belongs to two, a name does not match the pattern, or a table can not be used.
     ConfigError
-        A unit is unknown, or can not be converted.
+        A unit is unknown, or can not be converted; a column is named that is not the user's to name.
     """
     listed, set_aside = _listed_galaxies(config)
     notes = []
@@ -70,6 +71,7 @@ def _listed_galaxies(config):
     if part is None:
         return None, {}
     columns = plain_columns(part.columns)
+    check_columns("galaxies", columns)
     theirs = [entry if isinstance(entry, str) else entry["column"] for entry in columns.values()]
     table, bad = read_table(part.file, part.id, theirs)
     table = named_columns(table, columns, str(part.file))

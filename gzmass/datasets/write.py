@@ -69,7 +69,7 @@ def begin_dataset(path, recipe, tree=None):
                 f"The directory {str(path)!r} holds a dataset made with another configuration ({_RECIPE} says which); "
                 "choose another directory or delete this one."
             )
-    elif path.exists() and (not path.is_dir() or any(p for p in path.iterdir() if ".partial" not in p.name)):
+    elif path.exists() and (not path.is_dir() or any(p for p in path.iterdir() if not p.name.startswith(".partial-"))):
         raise ConfigError(f"The path {str(path)!r} exists and is not a dataset; choose a new or an empty directory.")
     else:
         _write_yaml(file, {"fingerprint": mark, "recipe": recipe})

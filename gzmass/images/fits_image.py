@@ -120,8 +120,8 @@ def find_image(hdus, path, hdu=None, plane=None, mask=None):
     path : pathlib.Path
         Its name, for messages.
     hdu : int or str, optional
-        Number or name of the HDU. By default the first image whose name (EXTNAME) and type (EXTTYPE) do not say that
-        it is a mask, a weight, an error, a PSF or the like.
+        Number or name of the HDU. By default the one named SCI, else the first image whose name (EXTNAME) and type
+        (EXTTYPE) do not say that it is a mask, a weight, an error, a PSF or the like.
     plane : int or str, optional
         Number (from 0) or band of the plane of a cube; needed when it has several.
     mask : int or str, optional
@@ -155,18 +155,36 @@ def find_image(hdus, path, hdu=None, plane=None, mask=None):
 
 
 def _first_image(hdus, path):
-    passed = []
+    passed, found = [], {}
     for hdu in hdus:
         if _image_axes(hdu) is None:
             continue
         if hdu.name == "PRIMARY":  # most files: their header need not be searched
             return hdu
-        words = re.findall("[A-Z]+", f"{hdu.name} {hdu.header.get('EXTTYPE', '')}".upper())
-        if any(map(_SCIENCE.fullmatch, words)) or not any(map(_AUXILIARY.fullmatch, words)):
+        rank = _likeliness(hdu.name.upper(), str(hdu.header.get("EXTTYPE", "")).upper())
+        if rank == "science":
             return hdu
-        passed.append(hdu.name)
+        if rank is None:
+            passed.append(hdu.name)
+        else:
+            found.setdefault(rank, hdu)
+    for rank in ("image", "kind of science"):
+        if rank in found:
+            return found[rank]
     beside = f" besides {', '.join(passed)}: if one of these is it, name that HDU" if passed else ""
     raise DataError(f"The FITS file {str(path)!r} has no HDU with a two-dimensional image{beside}.")
+
+
+def _likeliness(name, kind):
+    """Tell how an HDU is named: as the science image, as any image, as a kind of science image; None if as no image."""
+    words, kinds = (re.findall("[A-Z]+", text) for text in (name, kind))
+    auxiliary = any(map(_AUXILIARY.fullmatch, words + kinds))
+    if words and all(map(_SCIENCE.fullmatch, words)) and not auxiliary:
+        return "science"
+    if not auxiliary:
+        return "image"
+    # the last word says what it is: PSF_MATCHED_SCI is an image, SCI_VAR is none
+    return "kind of science" if words and _SCIENCE.fullmatch(words[-1]) else None
 
 
 def _named(hdus, path, hdu):

@@ -75,12 +75,27 @@ def test_a_row_that_contradicts_the_convention_is_set_aside(tmp_path):
     assert "t07_rounded sums to" in set_aside["reason"].iloc[0]
 
 
-def test_negative_votes_name_galaxy_and_column(tmp_path):
+def test_a_row_with_a_negative_vote_is_set_aside_and_a_table_of_them_refused(tmp_path):
     table, _ = kaggle_table()
     table.loc[2, "Class2.1"] = -0.1
     table.to_csv(tmp_path / "k.csv", index=False)
-    with pytest.raises(DataError, match=r"galaxy 102 has -0\.1 in the column 'Class2\.1' of .*k\.csv"):
-        read_kaggle(tmp_path / "k.csv")
+    votes, set_aside, _ = read_kaggle(tmp_path / "k.csv")
+    assert votes["id"].tolist() == [i for i in table["GalaxyID"] if i != 102]
+    assert set_aside.to_numpy().tolist() == [[102, "-0.1 in the column 'Class2.1'; votes are >= 0 or empty"]]
+    own = pd.DataFrame({"id": ["a", "b", "c"], "yes": [3, -1, np.nan], "no": [2, 5, 0]})
+    own.to_csv(tmp_path / "v.csv", index=False)
+    columns = {"t02_edgeon_a04_yes_votes": "yes", "t02_edgeon_a05_no_votes": "no"}
+    votes, set_aside, _ = read_votes(tmp_path / "v.csv", columns=columns)
+    assert votes["id"].tolist() == ["a", "c"]
+    assert votes["t02_edgeon_a05_no_votes"].tolist() == [2, 0]
+    assert set_aside.to_numpy().tolist() == [["b", "-1 in the column 'yes'; votes are >= 0 or empty"]]
+    own.assign(no=-99).to_csv(tmp_path / "v.csv", index=False)
+    with pytest.raises(DataError, match=r"Every row of .*v\.csv' has a negative vote; .* 'a', -99 in the column 'no'"):
+        read_votes(tmp_path / "v.csv", columns=columns)
+
+
+def test_a_kaggle_file_without_any_of_its_columns_is_refused(tmp_path):
+    table, _ = kaggle_table()
     table[["GalaxyID"]].to_csv(tmp_path / "k.csv", index=False)
     with pytest.raises(DataError, match=r"none of the columns Class1\.1"):
         read_kaggle(tmp_path / "k.csv")

@@ -150,3 +150,17 @@ def test_luminosities_and_ratios_of_sdss_galaxies_are_those_of_kcorrect():
     for difference in (light, ratio):
         assert abs(np.nanmedian(difference[near])) < 0.02
         assert np.nanstd(difference[near]) < 0.05
+
+
+def test_a_distance_that_is_known_counts_and_has_no_error_of_the_redshift():
+    fluxes = {"g": np.full(2, 74.0), "r": np.full(2, 132.6)}
+    z = np.full(2, 0.083)
+    given = rest_frame(fluxes, z, redshift_err=0.01, distance_mpc=[500.0, np.nan])
+    plain = rest_frame(fluxes, z, redshift_err=0.01)
+    distance = luminosity_distance(0.083)
+    np.testing.assert_allclose(given.distance_mpc, [500, distance])
+    np.testing.assert_allclose(
+        given.log_luminosity - plain.log_luminosity, [2 * np.log10(500 / distance), 0], atol=1e-12
+    )
+    np.testing.assert_array_equal(given.k_correction, plain.k_correction)
+    assert given.log_luminosity_err[0] < 0.5 * given.log_luminosity_err[1] == 0.5 * plain.log_luminosity_err[1]

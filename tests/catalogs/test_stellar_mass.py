@@ -72,7 +72,7 @@ def test_nothing_is_lost_without_a_line(tmp_path):
     assert table["id"].tolist() == [FIRST, FIRST + 3, FIRST + 7]
     assert table["log_mstar"].tolist() == [9.5, 10.5, 11.25]
     assert sorted(set_aside["reason"]) == [
-        "log_mstar = 99, allowed are 3 to 14",
+        "log_mstar = 99, allowed are 2 to 14",
         "log_mstar_err = -0.5, allowed are values >= 0",
         f"row 6 of {tmp_path / 't.dat'} has no id",
         *[f"the id {FIRST + 3} stands more than once; the row with the smallest error of the mass is kept"] * 2,

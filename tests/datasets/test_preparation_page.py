@@ -1,14 +1,16 @@
 """preparation.html: one file that needs nothing else and shows what was done, whatever is in the dataset."""
 
+import itertools
 import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
+import pytest
 from astropy.io import fits
 
 from gzmass.datasets import PrepareConfig, prepare
-from gzmass.datasets.preparation_figures import column_figure, sky_figure
+from gzmass.datasets.preparation_figures import column_figure, sky_figure, votes_figure
 from gzmass.pages import to_png
 
 
@@ -74,3 +76,32 @@ def test_figures_of_columns_without_a_spread_and_of_any_piece_of_sky():
     assert whole.name == "mollweide"
     # right ascension 180 deg in the middle, larger ones to the left
     assert sky_figure([181.0, 20.0], [0.0, 60.0]).axes[0].get_lines()[0].get_xdata()[0] < 0
+
+
+FRACTIONS = np.random.default_rng(0).dirichlet([1, 1], 20)
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        column_figure(np.geomspace(1.4e9, 8.7e10, 20), r"luminosity [$L_\odot$ of the band]"),
+        column_figure(np.geomspace(2.1e-9, 8.7e10, 20), "anything"),
+        column_figure(np.linspace(0.02, 0.05, 20), "scale of the stretch [image unit]"),
+        column_figure(np.linspace(150.0001, 150.0011, 20), "right ascension [deg]"),
+        votes_figure(FRACTIONS, ["something else", "no"], "bulge_shape"),
+        sky_figure(np.linspace(150.0, 150.2, 20), np.linspace(2, 2.01, 20)),
+    ],
+    ids=["decades", "many_decades", "label", "digits", "votes", "sky"],
+)
+def test_words_of_a_figure_are_whole_and_apart(figure):
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    low, high = axes.get_xlim()
+    ticks = [t.get_window_extent() for t in axes.get_xticklabels(which="both") if t.get_text() and t.get_visible()]
+    ticks = sorted((box.x0, box.x1) for box in ticks if box.width)
+    assert sum(min(low, high) <= tick <= max(low, high) for tick in axes.get_xticks()) >= 2
+    assert all(left[1] + 2 < right[0] for left, right in itertools.pairwise(ticks))
+    texts = [axes.xaxis.label, axes.yaxis.label, axes.title, *figure.texts, *axes.get_yticklabels()]
+    for box in (text.get_window_extent() for text in texts if text.get_text()):
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width

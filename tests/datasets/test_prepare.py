@@ -99,8 +99,7 @@ def files(path):
 
 
 def test_killed_and_started_again_gives_the_same_bytes(source, monkeypatch):
-    # the package hands on the function of the same name
-    module = sys.modules["gzmass.datasets.prepare"]
+    module = sys.modules["gzmass.datasets.prepare_pieces"]
     monkeypatch.setattr(module, "_PIECE", 4)
     expected = files(prepare(config(source)).path)
     made, original = [], module.prepare_image
@@ -130,6 +129,40 @@ def test_a_mended_image_is_taken_up(source):
     good = (source / "fits" / f"{FIRST}-g.fits").read_bytes()
     (source / "fits" / f"{FIRST + 3}-g.fits").write_bytes(good)
     assert prepare(config(source)).counts["all"]["galaxies"] == 11
+
+
+def test_a_removed_image_is_made_again(source):
+    path = prepare(config(source)).path
+    expected = files(path)
+    (path / "images" / f"{FIRST + 2}.png").unlink()
+    prepare(config(source))
+    assert files(path) == expected
+
+
+def test_the_image_of_a_galaxy_that_is_gone_goes_too(source):
+    path = prepare(config(source)).path
+    (source / "fits" / f"{FIRST + 1}-g.fits").unlink()
+    (path / "images" / "mine.png").write_bytes(b"a picture of someone")
+    prepare(config(source))
+    assert not (path / "images" / f"{FIRST + 1}.png").exists()
+    (path / "images" / "mine.png").unlink()  # is not taken for a galaxy's
+    fresh = prepare(config(source, out=source / "fresh")).path
+    assert files(path) == files(fresh)
+
+
+def test_a_radius_in_arcsec_becomes_one_in_kpc(source):
+    table = pd.DataFrame({"objid": FIRST + np.arange(N), "r": 5.0, "z": 0.1, "D": 460.0})
+    table.loc[4, "r"], table.loc[5, "z"] = -99, np.nan
+    table.to_csv(source / "radii.csv", index=False)
+    columns = {"radius_arcsec": "r", "redshift": "z", "distance_mpc": "D"}
+    radii = {"file": source / "radii.csv", "id": "objid", "columns": columns}
+    found = open_dataset(prepare(config(source, metadata=radii, mass_to_light=None)).path).table.set_index("id")
+    # 460 Mpc / 1.1^2 at 5 arcsec
+    assert found.loc[FIRST, "radius_kpc"] == pytest.approx(9.215, abs=1e-3)
+    assert found["radius_kpc"].isna().sum() == 2
+    radii["columns"] = {**columns, "radius_kpc": {"column": "r", "scale": 2}}
+    other = config(source, out=source / "given", metadata=radii, mass_to_light=None)
+    assert open_dataset(prepare(other).path).table["radius_kpc"].iloc[0] == 10
 
 
 def test_two_processes_give_the_same_bytes(source):
@@ -167,7 +200,21 @@ def test_everything_bad_is_one_sentence(source):
         file.write_bytes(b"")
     with pytest.raises(DataError, match=r"None of the 12 images can be used; the first one: .*-g.fits"):
         prepare(config(source))
-    assert not (source / "ds" / "dataset.yaml").exists()
+    assert not (source / "ds").exists()
+
+
+def test_what_someone_else_put_there_stays(source):
+    mine = source / "ds" / "my.partial-notes.txt"
+    mine.parent.mkdir()
+    mine.write_text("notes")
+    with pytest.raises(ConfigError, match="is not a dataset"):
+        prepare(config(source))
+    mine = mine.rename(source / "ds" / ".partial-1-notes.txt")
+    for file in (source / "fits").glob("*.fits"):
+        file.write_bytes(b"")
+    with pytest.raises(DataError, match="None of the 12 images"):
+        prepare(config(source))
+    assert list((source / "ds").iterdir()) == [mine]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +226,14 @@ def test_everything_bad_is_one_sentence(source):
             {"metadata": {"file": "ml.csv", "id": "objid", "columns": {"luminosity_g": "L"}}},
             "'luminosity_g' is given twice",
         ),
-        ({"metadata": {"file": "ml.csv", "id": "objid", "columns": {"split": "L"}}}, "can not hold 'split'"),
+        *(
+            ({"metadata": {"file": "ml.csv", "id": "objid", "columns": {name: "L"}}}, f"can not hold '{name}'")
+            for name in ("split", "reason", "side", "native_scale_arcsec", "missing_fraction", "flux")
+        ),
+        (
+            {"galaxies": {"file": "ml.csv", "id": "objid", "columns": {"side": "L"}}},
+            "galaxies.columns can not hold 'side'",
+        ),
         ({"metadata": {"file": "ml.csv", "id": "id", "columns": {"redshift": "z"}}}, "no column 'id'"),
     ],
 )
@@ -192,7 +246,7 @@ def test_what_can_not_be_used_is_named_and_nothing_is_written(source, monkeypatc
 
 def test_ids_of_which_none_has_an_image(source):
     pd.DataFrame({"objid": [1, 2], "yes": 1, "no": 1}).to_csv(source / "votes.csv", index=False)
-    with pytest.raises(DataError, match=f"None of the galaxies .*{FIRST}.* in the table of votes .* whose first id is 1;"):
+    with pytest.raises(DataError, match=f"None of the galaxies .*{FIRST}.* votes .* whose first id is 1;"):
         prepare(config(source))
 
 

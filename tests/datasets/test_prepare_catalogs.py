@@ -5,9 +5,13 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 
+from gzmass.catalogs import k_correction as k_correction_of
+from gzmass.catalogs import luminosity_distance, solar_magnitude
+from gzmass.catalogs.conventions import Convention
 from gzmass.cli import main
 from gzmass.config import load_config
 from gzmass.datasets import PrepareConfig, open_dataset, prepare
+from gzmass.datasets.prepare_photometry import add_photometry
 from gzmass.errors import ConfigError, DataError
 from gzmass.tree import load_tree
 
@@ -15,6 +19,8 @@ FIRST = 1237648721789256091
 N = 6
 IDS = FIRST + np.arange(N)
 GSWLC = 24
+# redshifts among which that of a distance is looked up
+Z = np.linspace(0.05, 0.2, 3000)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +139,41 @@ def test_a_catalogue_matched_by_position(config):
         prepare(config(out=summary.path.parent / "by_id", mass_to_light={**part, "match": {"by": "id"}}))
 
 
+def test_tables_of_columns_matched_by_position(config, folder):
+    ra, dec = 150 + 0.01 * np.arange(N) + 0.3 / 3600, 2 + 0.02 * np.arange(N)
+    stems = load_tree("gz2").stems
+    table = pd.DataFrame({"name": [f"g{k}" for k in range(N)], "RA": ra, "DEC": dec})
+    table = table.assign(m=9 + 0.2 * np.arange(N), z=0.05, mag=17.0, ml=0.1 * np.arange(N), radius=7.0)
+    votes = pd.DataFrame({f"{stem}_votes": 3.0 + np.arange(N) for stem in stems})
+    table = pd.concat([table, votes], axis=1)[::-1]
+    table.to_csv(folder / "by_position.csv", index=False)
+    match = {"by": "sky", "ra": "RA", "dec": "DEC"}
+    part = {"file": "by_position.csv", "id": "name", "match": match}
+    settings = {
+        "votes": part,
+        "metadata": {**part, "columns": {"redshift": "z", "radius_kpc": "radius"}},
+        "mass_to_light": {**part, "columns": {"log_mstar": "m"}},
+        "photometry": {**part, "columns": {"magnitude": "mag"}, "k_correction": "none"},
+    }
+    ds = open_dataset(prepare(config(**settings)).path)
+    np.testing.assert_array_equal(ds.votes()[:, 0], 3.0 + np.arange(N))
+    np.testing.assert_allclose(ds.table["log_mstar"], 9 + 0.2 * np.arange(N))
+    np.testing.assert_allclose(ds.table["ra"], 150 + 0.01 * np.arange(N))
+    assert not {"RA", "DEC", "name"} & set(ds.table)
+    assert {row["median_separation_arcsec"] < 0.4 for row in ds.info["matches"]} == {True}
+    ratios = {**part, "columns": {"log_ml_g": "ml"}}
+    table = open_dataset(prepare(config(out=folder / "ratios_by_sky", mass_to_light=ratios)).path).table
+    np.testing.assert_allclose(table["log_ml_g"], 0.1 * np.arange(N))
+    with pytest.raises(DataError, match="no column 'ra'"):
+        prepare(config(out=folder / "no_ra", mass_to_light={**ratios, "match": {"by": "sky"}}))
+    with pytest.raises(ConfigError, match=r"the column to match by is mass_to_light\.match\.dec"):
+        prepare(config(out=folder / "no_ra", mass_to_light={**ratios, "columns": {"log_ml_g": "ml", "dec": "DEC"}}))
+    with pytest.raises(ValueError, match="belong to a match by sky, not by id"):
+        config(metadata={**part, "columns": {"redshift": "z"}, "match": {"ra": "RA"}})
+    with pytest.raises(ValueError, match="those of the format 'gswlc' are known"):
+        config(mass_to_light={"file": "gswlc.dat", "format": "gswlc", "match": match})
+
+
 def test_votes_through_a_table_of_names(config, folder):
     through = {"file": "names.csv", "galaxy": "objid", "catalogue": "dr8"}
     votes = {"file": "gz2.csv", "format": "galaxy_zoo_2", "statistic": "count", "match": {"through": through}}
@@ -166,6 +207,140 @@ def test_a_second_catalogue_fills_the_galaxies_that_the_first_does_not_know(conf
     parts[1]["imf"] = "Salpeter"
     with pytest.raises(DataError, match=r"(?i)initial mass function.*chabrier.*salpeter"):
         prepare(config(out=folder / "two_imfs", mass_to_light=parts))
+
+
+def test_a_second_catalogue_that_does_not_say_its_initial_mass_function_is_refused(config, folder):
+    part = {"file": "ratios.csv", "id": "objid", "columns": {"log_ml_g": "ml"}}
+    parts = [{**part, "imf": "Chabrier", "source": "A"}, {**part, "source": "B"}]
+    for pair, silent in ((parts, "mass_to_light 2"), (parts[::-1], "mass_to_light 1")):
+        with pytest.raises(DataError, match=rf"key imf of {silent}, or leave one out"):
+            prepare(config(out=folder / "unknown_imf", mass_to_light=pair))
+    parts[1] |= {"imf": "chabrier", "solar_magnitude": 5.11}
+    with pytest.raises(DataError, match="key solar_magnitude of mass_to_light 1"):
+        prepare(config(out=folder / "unknown_sun", mass_to_light=parts))
+    parts[0]["solar_magnitude"] = 5.11
+    assert open_dataset(prepare(config(mass_to_light=parts)).path).info["label_source"] == "A; B"
+
+
+def test_masses_of_another_hubble_constant_are_brought_to_that_of_the_luminosities(config, tmp_path):
+    def made(out, **declared):
+        part = {**MASSES, **declared}
+        summary = prepare(config(out=tmp_path / out, mass_to_light=part, photometry=OF_IMAGES))
+        return open_dataset(summary.path), summary.notes
+
+    plain, notes = made("plain")
+    assert "mass_to_light: the Hubble constant is not known, 70 assumed" in notes
+    for name, declared, hubble in (("of_50", {"hubble": 50}, 50), ("of_h", {"h_scaling": -2}, 100)):
+        ds, notes = made(name, **declared)
+        shift = 2 * np.log10(hubble / 70)
+        for column in ("log_mstar", "log_ml_g"):
+            np.testing.assert_allclose(ds.table[column], plain.table[column] + shift, atol=1e-9)
+        assert any("brought from" in note and "to H0 = 70" in note for note in notes)
+        assert ds.info["cosmology"] == "H0 = 70 km/s/Mpc, Om = 0.3"
+        assert ds.info["convention"]["hubble"] == 70
+    with pytest.raises(DataError, match="density of matter is 1"):
+        made("dense", hubble=70, omega_m=1)
+    with pytest.raises(ValueError, match="give cosmology, which is words, or hubble"):
+        config(mass_to_light={**MASSES, "hubble": 70, "cosmology": "H0 = 70"})
+    gswlc = {"file": "gswlc.dat", "format": "gswlc", "match": {"by": "sky"}, "hubble": 50}
+    with pytest.raises(DataError, match=r"Hubble constant is 70\.0 in the first and 50\.0"):
+        prepare(config(out=tmp_path / "gswlc", mass_to_light=gswlc))
+
+
+@pytest.mark.parametrize("k_correction", ["none", "chilingarian"])
+def test_each_galaxy_takes_the_distance_it_has_and_the_redshift_for_its_k_correction(config, folder, k_correction):
+    nan = np.nan
+    rows = {"z": [0.05, 0.05, nan, -0.0003, nan, 0.05], "d": [500, nan, 500, 500, nan, -1], "m": 17, "c": 16.4}
+    pd.DataFrame({"objid": IDS, **rows}).to_csv(folder / "distances.csv", index=False)
+    photometry = {"file": "distances.csv", "id": "objid", "columns": {"magnitude": "m"}, "k_correction": k_correction}
+    if k_correction != "none":
+        photometry |= {"colour_band": "r", "columns": {"magnitude": "m", "colour_magnitude": "c"}}
+    metadata = {"file": "distances.csv", "id": "objid", "columns": {"redshift": "z", "distance_mpc": "d"}}
+    table = open_dataset(prepare(config(metadata=metadata, photometry=photometry)).path).table
+    distance = luminosity_distance(0.05)
+    np.testing.assert_allclose(table["distance_mpc"], [500, distance, 500, 500, nan, distance])
+    redshift = np.array([0.05, 0.05, *[np.interp(500, luminosity_distance(Z), Z)] * 2, nan, 0.05])
+    k = 0 if k_correction == "none" else k_correction_of("g", redshift, "g-r", np.full(N, 0.6))
+    light = -0.4 * (17 - 5 * np.log10(table["distance_mpc"]) - 25 - k - 5.11)
+    np.testing.assert_allclose(np.log10(table["luminosity_g"]), light, atol=1e-5)
+
+
+def test_a_red_band_takes_its_k_correction_from_a_bluer_one(config, folder):
+    pd.DataFrame({"objid": IDS, "g": 17.6, "r": 17.0, "z": 0.1}).to_csv(folder / "red.csv", index=False)
+    photometry = {
+        "file": "red.csv",
+        "id": "objid",
+        "band": "r",
+        "colour_band": "g",
+        "columns": {"magnitude": "r", "colour_magnitude": "g"},
+    }
+    metadata = {"file": "red.csv", "id": "objid", "columns": {"redshift": "z"}}
+    table = open_dataset(prepare(config(band="r", metadata=metadata, photometry=photometry)).path).table
+    modulus = 5 * np.log10(luminosity_distance(0.1)) + 25
+    light = -0.4 * (17 - modulus - k_correction_of("r", 0.1, "g-r", 0.6) - solar_magnitude("r"))
+    np.testing.assert_allclose(np.log10(table["luminosity_g"]), light)
+    photometry["colour_band"] = "ps1_g"
+    with pytest.raises(ConfigError, match="no K-correction of 'r' from 'r-ps1_g'"):
+        prepare(config(out=folder / "ps1", band="r", metadata=metadata, photometry=photometry))
+
+
+def test_the_band_of_the_luminosities_is_that_of_the_images(config):
+    assert config(band="sdss_g", photometry=OF_IMAGES).band == "sdss_g"
+    with pytest.raises(ValueError, match=r"photometry\.band is 'g' and band 'r'; luminosity and M/L are those of"):
+        config(band="r", photometry=OF_IMAGES)
+
+
+def test_luminosities_beside_ratios_leave_the_unit_of_h(config, folder):
+    pd.DataFrame({"objid": IDS, "ml": 0.3, "l": 1e9, "d": 100.0, "m": 9.3}).to_csv(folder / "of_h.csv", index=False)
+    columns = {"log_ml_g": "ml", "luminosity_g": "l", "distance_mpc": "d", "log_mstar": "m"}
+    part = {"file": "of_h.csv", "id": "objid", "columns": columns, "h_scaling": -2}
+    ds = open_dataset(prepare(config(mass_to_light=part)).path)
+    np.testing.assert_allclose(ds.table["luminosity_g"], 1e9 / 0.7**2)
+    np.testing.assert_allclose(ds.table["log_mstar"], 9.3 - 2 * np.log10(0.7))
+    np.testing.assert_allclose(ds.table["distance_mpc"], 100 / 0.7)
+    assert ds.table["log_ml_g"].tolist() == [0.3] * N
+    assert ds.info["cosmology"] == "H0 = 70 km/s/Mpc"
+
+
+def test_values_that_no_galaxy_has_are_missing_and_counted(config, folder):
+    columns = {"z": [-9999, -0.0003, 0.05, 0.05, 21, 0.05], "l": [-99, 1e9, 0, 1e9, 1e9, 7], "r": [1, 2, 3, 4, 5, -1]}
+    pd.DataFrame({"objid": IDS, **columns}).to_csv(folder / "sentinels.csv", index=False)
+    part = {"file": "sentinels.csv", "id": "objid"}
+    named = {"redshift": "z", "luminosity_g": {"column": "l", "missing": [7]}, "radius_kpc": "r"}
+    summary = prepare(config(metadata={**part, "columns": named}))
+    table = open_dataset(summary.path).table
+    assert table["redshift"].isna().tolist() == [True, False, False, False, True, False]
+    assert table["luminosity_g"].isna().tolist() == [True, False, True, False, False, True]
+    for column, first, allowed in (("redshift", -9999, "-0.01 to 20"), ("luminosity_g", -99, "values above 0")):
+        counted = f"metadata: 2 of 6 values of {column} are taken as missing, the first {first}; allowed are {allowed}"
+        assert counted in summary.notes
+    pd.DataFrame({"objid": IDS, "d": -99}).to_csv(folder / "minus.csv", index=False)
+    settings = config(out=folder / "minus", metadata={**part, "file": "minus.csv", "columns": {"distance_mpc": "d"}})
+    with pytest.raises(
+        DataError, match=r"No value of distance_mpc of 'minus\.csv' can be used: allowed are values above"
+    ):
+        prepare(settings)
+
+
+def test_magnitudes_that_stand_for_a_missing_value_make_no_luminosity(config, folder):
+    magnitudes = [-9999, 99, 17, 17, 17, 17]
+    table = pd.DataFrame({"objid": IDS, "m": magnitudes, "A": [0.1] * 5 + [-99], "z": 0.05})
+    table.to_csv(folder / "no_magnitude.csv", index=False)
+    photometry = {
+        "file": "no_magnitude.csv",
+        "id": "objid",
+        "columns": {"magnitude": "m", "extinction": "A"},
+        "k_correction": "none",
+    }
+    redshift = {"file": "no_magnitude.csv", "id": "objid", "columns": {"redshift": "z"}}
+    summary = prepare(config(metadata=redshift, photometry=photometry))
+    light = open_dataset(summary.path).table["luminosity_g"]
+    assert light.isna().tolist() == [True, True, False, False, False, True]
+    assert "photometry: 3 of 6 galaxies get no luminosity" in summary.notes
+    measured = pd.DataFrame({"id": IDS, "flux": [np.inf, *[50.0] * 5], "redshift": 0.05})
+    settings = config(photometry={"band": "g", "k_correction": "none"})
+    light = add_photometry(settings, measured, Convention())[0]["luminosity_g"]
+    assert light.isna().tolist() == [True, *[False] * 5]
 
 
 BAD = [

@@ -81,6 +81,17 @@ def test_a_centre_that_is_off_is_corrected_or_flagged(write):
     assert (flagged.pixels != corrected.pixels).any()
 
 
+def test_a_square_that_has_no_room_to_move_stays(write):
+    file = write(galaxy_image(centre=(33.5, 29.5)))  # 4 pixels off, in an image of the size of the cutout
+    exact = {"arcsec": 60 * SCALE, "neighbours": "none"}
+    made, kept = make(file, cutout=exact), make(file, cutout={**exact, "centre": "keep"})
+    assert made.measured["centre_status"] == "kept"
+    assert made.measured["centre_offset_arcsec"] == pytest.approx(4 * SCALE, abs=0.2)
+    np.testing.assert_array_equal(made.pixels, kept.pixels)
+    with pytest.raises(DataError, match="smaller than the cutout"):
+        make(file, cutout={**exact, "arcsec": 61 * SCALE})
+
+
 @pytest.mark.parametrize(
     ("cutout", "radius", "side"),
     [
@@ -102,6 +113,7 @@ def test_the_side_of_the_cutout(write, cutout, radius, side):
         ({"cutout": {"arcsec": 40}}, "100 pixels .* does not fit"),
         ({"cutout": {"arcsec": 10}, "scale": np.nan}, "its pixel scale is not known"),
         ({"cutout": {"radii": 2}}, "radius_arcsec is missing"),
+        ({"cutout": {"fraction": 0.1}}, "The square that is used has 6 x 6 pixels: a galaxy needs 8 x 8"),
         ({"cutout": {"radii": 2}, "radius": -9.0}, "radius_arcsec is -9, allowed are values > 0"),
     ],
 )
@@ -127,6 +139,8 @@ def test_the_position_of_the_catalogue_is_looked_up_in_the_world_coordinates(wri
     assert made.measured["native_scale_arcsec"] == pytest.approx(SCALE)
     with pytest.raises(DataError, match="does not lie in the image"):
         make(file, ra=31.0, dec=0.0)
+    with pytest.raises(DataError, match="its WCS puts it on the far side of the sky"):
+        make(file, ra=210.0, dec=0.0)
 
 
 def test_cutouts_from_survey_frames(tmp_path, write):
@@ -189,6 +203,41 @@ def test_every_bad_file_is_a_line_in_the_quarantine_and_the_good_ones_are_made(t
     }.items():
         assert words in reasons[galaxy]
     assert reasons.str.endswith(".").all()
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (100, 3)])
+def test_an_image_too_small_for_a_galaxy(write, shape):
+    with pytest.raises(DataError, match=rf"has {shape[1]} x {shape[0]} pixels: a galaxy needs 8 x 8 at least"):
+        make(write(np.random.default_rng(0).normal(size=shape)))
+
+
+@pytest.mark.parametrize("centre", ["correct", "keep"])
+def test_a_galaxy_that_the_mask_covers_is_not_prepared(tmp_path, centre):
+    image = galaxy_image()
+    config = PrepareConfig(
+        out="ds", images={"folder": "fits", "mask": "MASK"}, npix=32, cutout={"centre": centre, "neighbours": "none"}
+    )
+    star = np.zeros(image.shape, np.uint8)
+    star[29:31, 29:31] = 1  # a saturated nucleus
+    for name, mask in {"detected": (image > 2).astype(np.uint8), "star": star}.items():
+        hdus = [fits.PrimaryHDU(image), fits.ImageHDU(mask, name="MASK")]
+        fits.HDUList(hdus).writeto(tmp_path / f"{name}.fits")
+    galaxies = [Galaxy(1, str(tmp_path / f"{name}.fits"), None, *[np.nan] * 4) for name in ("detected", "star")]
+    with pytest.raises(DataError, match=r"The galaxy is missing: .* the mask must not mark the galaxy itself"):
+        prepare_image(config, galaxies[0])
+    assert prepare_image(config, galaxies[1]).measured["missing_fraction"] < 0.01
+
+
+@pytest.mark.parametrize(
+    ("header", "message"), [({}, r"has no unit \(BUNIT\)"), ({"BUNIT": "adu"}, "has the unit 'adu'")]
+)
+def test_fluxes_of_an_unknown_unit_are_refused(write, header, message):
+    file = write(galaxy_image(), **header)
+    photometry = {"band": "g", "k_correction": "none"}
+    with pytest.raises(DataError, match=rf"{message}: the key photometry.zero_point must say"):
+        make(file, photometry=photometry)
+    assert make(file, photometry={**photometry, "zero_point": 25.0}).measured["flux"] > 0
+    assert make(write(galaxy_image(), BUNIT="nanomaggy"), photometry=photometry).measured["flux"] > 0
 
 
 def test_a_fixed_asinh_stretch_for_a_whole_survey(write):

@@ -136,6 +136,21 @@ def test_the_science_image_is_found_among_others(tmp_path):
     assert (read_image(file, hdu="PSF") == other).all()
 
 
+@pytest.mark.parametrize(
+    ("before", "name", "after"),
+    [
+        (["SCI_VAR", "SCI_WEIGHT"], "SCI", ["SCI_MASK"]),
+        (["G", "PSF_MATCHED_SCI"], "sci_1", ["SCI_VAR"]),
+        (["SCI_VAR", "PSF_MATCHED_SCI"], "G", []),
+        (["SCI_VAR", "PSF"], "PSF_MATCHED_SCI", ["SCI_ERR"]),
+    ],
+)
+def test_an_image_about_the_science_image_is_not_taken_for_it(tmp_path, before, name, after):
+    other = [[fits.ImageHDU(RAMP[::-1], name=n) for n in names] for names in (before, after)]
+    hdus = [fits.PrimaryHDU(), *other[0], fits.ImageHDU(RAMP, name=name), *other[1]]
+    assert (read_image(written(tmp_path / "a.fits", *hdus)) == RAMP).all()
+
+
 def test_a_plane_of_a_cube_by_number_or_band(tmp_path):
     cube = np.stack([RAMP, RAMP + 1000, RAMP + 2000])
     headers = [

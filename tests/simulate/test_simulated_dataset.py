@@ -32,7 +32,11 @@ def test_the_dataset_opens_and_the_summary_is_true(small):
 
 def test_the_stretch_is_described_as_prepare_describes_its_own(small, tmp_path):
     # a run compares the two word for word, and calls images of another stretch out of its domain
-    prepared = prepare(PrepareConfig(out=tmp_path / "prepared", images={"folder": small["path"] / "images", "pattern": "{id}.png"}, npix=24))
+    prepared = prepare(
+        PrepareConfig(
+            out=tmp_path / "prepared", images={"folder": small["path"] / "images", "pattern": "{id}.png"}, npix=24
+        )
+    )
     assert open_dataset(prepared.path).info["stretch"] == open_dataset(small["path"]).info["stretch"]
 
 
