@@ -356,7 +356,7 @@ def test_show_a_dataset_and_runs(data, pretrained, finetuned, gzmass):
         (["mass_to_light.columns.log_ml_g=colour"], ["no column 'colour'", "ml.csv"]),
         (["votes.file=twice.csv"], [f"The id {FIRST} stands more than once", "twice.csv"]),
         (["votes.file=floats.csv"], ["column 'objid' of 'floats.csv'", "floating-point", "1.237648721789256"]),
-        (["votes.file=negative.csv"], [f"galaxy {FIRST} has -2", TREE.stems[3], "negative.csv"]),
+        (["votes.file=negative.csv"], ["Every row of", f"galaxy {FIRST}, -2", TREE.stems[3], "negative.csv"]),
         (["mass_to_light.file=huge.csv"], ["column 'ml' of 'huge.csv'", "allowed are -3 to 3", "1e+09"]),
         (["votes.tree=cycle.yaml"], ["cycle.yaml", "cycle", "'a'"]),
         (["votes.tree=absent.yaml"], ["'absent.yaml' does not exist"]),

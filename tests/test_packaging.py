@@ -24,6 +24,6 @@ def test_the_wheel_carries_every_data_file(tmp_path):
     packed = zipfile.ZipFile(wheel).namelist()
     wanted = {p.relative_to(source).as_posix() for p in (source / "gzmass").rglob("*") if p.is_file()}
     assert wanted - set(packed) == set()
-    assert {"gzmass/tree/gz2.yaml", "gzmass/demo.yaml", "gzmass/evaluation/report.html"} <= wanted
+    assert {"gzmass/tree/gz2.yaml", "gzmass/demo.yaml", "gzmass/pages/page.html"} <= wanted
     configs = {Path(name).name for name in packed if "/share/gzmass/configs/" in name}
     assert configs == {p.name for p in (ROOT / "configs").glob("*.yaml")}
