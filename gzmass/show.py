@@ -7,7 +7,6 @@ import yaml
 from gzmass.config import FinetuneConfig, PretrainConfig, load_config
 from gzmass.datasets import PrepareConfig, open_dataset
 from gzmass.errors import GzmassError
-from gzmass.experiment import ExperimentConfig
 from gzmass.tree import load_tree
 
 __all__ = ["show"]
@@ -75,6 +74,8 @@ def _tree(tree):
 
 
 def _config(path):
+    from gzmass.experiment import ExperimentConfig  # noqa: PLC0415 -- brings the evaluation along, seconds
+
     keys = set(_yaml(path))
     # the class whose keys fit best is the one that was meant, so that a misspelt key is told of in its words
     kind = max(

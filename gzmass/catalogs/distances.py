@@ -4,7 +4,6 @@ from functools import lru_cache
 
 import numpy as np
 from astropy import units as u
-from astropy.cosmology import FlatLambdaCDM
 from scipy.interpolate import CubicSpline
 
 __all__ = ["HUBBLE", "MAX_REDSHIFT", "OMEGA_M", "distance_modulus", "luminosity_distance", "plain"]
@@ -105,6 +104,8 @@ def plain(value, unit):
 @lru_cache(maxsize=16)
 def _comoving_distance(hubble, omega_m):
     """Comoving distance as a spline in ln(1+z), which is smooth at both ends, and its derivative."""
+    from astropy.cosmology import FlatLambdaCDM  # noqa: PLC0415 -- most commands read datasets and need no distances
+
     nodes = np.linspace(0, np.log1p(MAX_REDSHIFT), _NODES)
     model = FlatLambdaCDM(H0=hubble, Om0=omega_m)
     spline = CubicSpline(nodes, model.comoving_distance(np.expm1(nodes)).to_value(u.Mpc))
