@@ -1,7 +1,7 @@
 """One galaxy's image: found in its file or in survey frames, centred, freed of neighbours, resampled and stretched."""
 
 from dataclasses import dataclass, replace
-from math import ceil, floor
+from math import ceil, floor, isfinite, isnan
 from typing import NamedTuple
 
 import numpy as np
@@ -114,8 +114,8 @@ def prepare_image(config, galaxy, frames=None):
     small = cut_and_resample(pixels, x, y, side, config.npix)
     scale_of_stretch = None if config.stretch.scale == "auto" else config.stretch.scale
     grey, used = stretch(small, config.stretch.kind, scale_of_stretch, config.stretch.peak)
-    missing = float(np.isnan(small).mean())
-    measured |= {"stretch_scale": used, "side": float(side), "native_scale_arcsec": scale, "missing_fraction": missing}
+    measured |= {"stretch_scale": used, "side": float(side), "native_scale_arcsec": scale}
+    measured["missing_fraction"] = _fraction(np.isnan(small))
     return PreparedImage(grey, measured)
 
 
@@ -153,13 +153,13 @@ def _delivered(config, galaxy, frames):
     else:
         room = 1.0 if config.cutout.centre == "keep" else _ROOM
         image = cut_from_frames(frames, galaxy.ra, galaxy.dec, room * float(_side(config.cutout, galaxy, 1.0)))
-    scale = image.pixel_scale_arcsec if np.isnan(galaxy.pixel_scale_arcsec) else galaxy.pixel_scale_arcsec
+    scale = image.pixel_scale_arcsec if isnan(galaxy.pixel_scale_arcsec) else galaxy.pixel_scale_arcsec
     x, y = _middle(image.pixels)
-    if image.wcs is not None and np.isfinite(galaxy.ra) and np.isfinite(galaxy.dec):
+    if isfinite(galaxy.ra) and isfinite(galaxy.dec) and image.wcs is not None:
         x, y = (float(v) for v in image.wcs.wcs_world2pix(galaxy.ra, galaxy.dec, 0))
         ny, nx = image.pixels.shape
         if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
-            place = f"at pixel {x:.0f}, {y:.0f} of {nx} x {ny}" if np.isfinite(x + y) else "on the far side of the sky"
+            place = f"at pixel {x:.0f}, {y:.0f} of {nx} x {ny}" if isfinite(x + y) else "on the far side of the sky"
             raise DataError(
                 f"The galaxy at ra={galaxy.ra:.6f}, dec={galaxy.dec:.6f} does not lie in the image "
                 f"{str(galaxy.file)!r}: its WCS puts it {place}."
@@ -177,11 +177,15 @@ def _require_size(side, what, shape):
 def _require_centre(pixels, x, y, side):
     """Refuse an image whose galaxy is missing, as where the mask marks what was detected."""
     middle = pixels[_window(pixels, x, y, max(_LEAST_MIDDLE, _MIDDLE * side))]
-    if np.isnan(middle).mean() > 0.5:
+    if _fraction(np.isnan(middle)) > 0.5:
         raise DataError(
             f"The galaxy is missing: of the pixels around x = {x:.0f}, y = {y:.0f} more than half are masked or not "
             "finite; the mask must not mark the galaxy itself."
         )
+
+
+def _fraction(mask):
+    return np.count_nonzero(mask) / mask.size
 
 
 def _middle(pixels):
@@ -241,7 +245,7 @@ def _fill(cutout, pixels, x, y):
     if cutout.neighbours == "none":
         return pixels, None
     filled, replaced = fill_neighbours(pixels, x, y, fill=cutout.neighbours)
-    return filled, float(replaced.mean())
+    return filled, _fraction(replaced)
 
 
 def _fluxes(config, galaxy, image, window, pixels, x, y):

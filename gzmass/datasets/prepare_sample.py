@@ -12,6 +12,8 @@ from gzmass.errors import DataError
 
 __all__ = ["find_sample"]
 
+_FEW = 3  # galaxies: the positions of fewer say nothing
+
 
 def find_sample(config):
     """Find the galaxies of a dataset and their images.
@@ -63,7 +65,14 @@ def find_sample(config):
                 )
     if table.empty:
         raise DataError(f"The table {str(config.galaxies.file)!r} has no galaxy.")
+    if "ra" in table and _may_be_hours(table["ra"]):
+        notes.append("galaxies: all right ascensions lie between 0 and 24 and are taken for degrees: are they hours?")
     return table.sort_values("id", ignore_index=True).iloc[: config.limit], set_aside, notes
+
+
+def _may_be_hours(ra):
+    """Tell a doubt, no more: a small field in degrees looks like one in hours, and images without a WCS do not know."""
+    return ra.count() >= _FEW and ra.min() >= 0 and ra.max() <= 24
 
 
 def _listed_galaxies(config):

@@ -1,11 +1,11 @@
 """The centre of a galaxy, checked against the brightest source near its position."""
 
 from dataclasses import dataclass
+from math import hypot
 
 import numpy as np
 
 from gzmass.errors import DataError
-from gzmass.images.smooth import smoothed
 from gzmass.images.stretch import sky_statistics
 
 __all__ = ["Centre", "find_centre"]
@@ -16,7 +16,6 @@ _LEAST_TOLERANCE = 2.0
 _SMOOTHING = 0.01  # of the shorter side, but at least so many pixels:
 _LEAST_SMOOTHING = 1.0
 _SIGNIFICANT = 5.0  # standard deviations of the smoothed sky
-_NEIGHBOURS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx)
 _RIVAL = 1.5  # times as bright as the source at the position: then it is not clear which of the two is meant
 
 
@@ -96,36 +95,20 @@ def find_centre(pixels, near=None, max_offset=None):
 
 def _peaks(image, level, sigma, x, y, max_offset):
     """Significant local maxima (height, x, y) of the smoothed image within a distance of a position."""
+    from gzmass.images.peaks import find_peaks  # noqa: PLC0415  numba takes half a second to load
+    from gzmass.images.smooth import smoothed  # noqa: PLC0415
+
     smoothing = max(_LEAST_SMOOTHING, _SMOOTHING * min(image.shape))
     margin = int(np.ceil(max_offset + 4 * smoothing)) + 2
     top, left = max(0, round(y) - margin), max(0, round(x) - margin)
     flux = image[top : round(y) + margin + 1, left : round(x) + margin + 1] - np.float32(level)
     flux[~np.isfinite(flux)] = 0
-    smooth = smoothed(flux, smoothing)
     # noise that is independent from pixel to pixel falls by this factor
     sigma = sigma / (2 * np.sqrt(np.pi) * smoothing)
-    # the rim of what is looked at can not be told to be a maximum
-    inner = smooth[1:-1, 1:-1]
-    is_peak = (inner > 0) & (inner >= _SIGNIFICANT * sigma)
-    ny, nx = inner.shape
-    for dy, dx in _NEIGHBOURS:
-        is_peak &= inner >= smooth[1 + dy : 1 + dy + ny, 1 + dx : 1 + dx + nx]
-    found = []
-    for row, column in np.argwhere(is_peak) + 1:
-        part = smooth[row - 1 : row + 2, column - 1 : column + 2]
-        peak_x = left + column + _vertex(*part[1])
-        peak_y = top + row + _vertex(*part[:, 1])
-        peak = float(smooth[row, column]), float(peak_x), float(peak_y)
-        if _distance(peak, x, y) <= max_offset:
-            found.append(peak)
-    return found
-
-
-def _vertex(before, at, after):
-    """Place of the vertex of the parabola through three points, as seen from the middle one, which is the highest."""
-    curvature = 2 * at - before - after
-    return 0.5 * (after - before) / curvature if curvature > 0 else 0.0
+    found = find_peaks(smoothed(flux, smoothing), _SIGNIFICANT * sigma)
+    peaks = ((height, left + peak_x, top + peak_y) for height, peak_x, peak_y in found.tolist())
+    return [peak for peak in peaks if _distance(peak, x, y) <= max_offset]
 
 
 def _distance(peak, x, y):
-    return float(np.hypot(peak[1] - x, peak[2] - y))
+    return hypot(peak[1] - x, peak[2] - y)

@@ -33,10 +33,13 @@ def pixel_scale(header, primary=None):
     float or None
         Arcsec per pixel, > 0; None when neither tells.
     """
-    scale = _wcs_scale(header)
+    getters = [_getter(header)]
+    scale = _wcs_scale(getters[0])
     if scale is not None:
         return scale
-    for get in (_getter(one) for one in (header, primary) if one is not None):
+    if primary is not None and primary is not header:
+        getters.append(_getter(primary))
+    for get in getters:
         for keyword in _SCALE_KEYWORDS:
             scale = _positive(get(keyword))
             if scale is not None:
@@ -140,8 +143,7 @@ def _celestial_axes(get):
     return [axis for axis in axes if str(get(f"CTYPE{axis}", "")).upper().startswith(_CELESTIAL)]
 
 
-def _wcs_scale(header):
-    get = _getter(header)
+def _wcs_scale(get):
     axes = _celestial_axes(get)
     if len(axes) != 2:
         return None

@@ -1,30 +1,25 @@
 """What in the image of a galaxy is not the galaxy: sources found, and told from its own structure."""
 
-from dataclasses import dataclass
-from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage
 
-from gzmass.images.basins import divide_at_saddles
-from gzmass.images.smooth import smoothed
-from gzmass.images.stretch import sky_statistics
+from gzmass.images.compiled import compiled
+from gzmass.images.detection import detection_image, enlarged_mask
+from gzmass.images.flood import flood
 
-__all__ = ["Ellipse", "find_foreign", "opposite_side"]
+__all__ = ["Ellipse", "find_foreign"]
 
-_SMOOTHING = 0.7  # pixels, standard deviation of the Gaussian
 _THRESHOLD = 2.0  # standard deviations of the smoothed sky above which pixels belong to a source ...
 _N_PIXELS = 5  # ... of at least so many pixels
-_EIGHT = np.ones((3, 3), dtype=bool)  # pixels are connected along their sides and at their corners
-_LEAST_SIGMA = 1e-4  # of the brightest pixel: what counts as noise in an image without any
 _CENTRE = 0.05  # of the side: a galaxy's peak is looked for so far from its position
 
 # What is not the galaxy. Heights are above the sky, sigma is that of the smoothed sky, and radii are in units of the
 # galaxy's ellipse.
 _OUTSIDE, _OUTSIDE_PEAK = 1.5, 5.0  # outside of 1.5 ellipses a peak of 5 sigma is enough
 _APART_RATIO, _APART_RISE = 4.0, 10.0  # nearer: a peak 4 times as high as its saddle and 10 sigma above it
-_STAR_RATIO, _STAR_RISE = 1.4, 20.0  # on the galaxy: 1.4 times as high as its saddle and 20 sigma above it, ...
-_STAR_PIXELS = 12  # ... with half of that rise on no more pixels, ...
+_STAR = (1.4, 20.0, 12)  # on the galaxy: 1.4 times as high as its saddle and 20 sigma above it, with half of that ...
+_AVERAGED_STAR = (1.2, 15.0, 4)  # ... rise on no more than 12 pixels (averaged pixels make a star less high), ...
 _STAR_OF_CENTRE = 0.5  # ... and half as high as the galaxy's centre, which knots of star formation are not
 _COUNTERPART = 0.5  # what has half its height on the opposite side is an arm, a bar, a ring
 _CORE = 0.2  # nothing is taken away nearer to the centre
@@ -34,38 +29,22 @@ _MARGIN, _WIDE_MARGIN = 2, 6  # pixels added around a source, and around one tha
 _WINGS_PEAK, _WINGS_PIXELS = 100.0, 400  # a peak of 100 sigma, or so many pixels
 
 
-@dataclass(frozen=True)
-class Ellipse:
+class Ellipse(NamedTuple):
     """The ellipse that has the second moments of a galaxy's isophote: about that isophote, for a smooth galaxy.
 
     Parameters
     ----------
     y, x : float
-        Centre in pixels, whole or half.
-    inverse : numpy.ndarray of float
-        Inverse of the matrix of its squared semi-axes, shape (2, 2), in (y, x).
+        Centre in pixels, whole or half: about such a one an image is rotated by 180 degrees without mixing pixels.
+    yy, yx, xx : float
+        Inverse of the matrix of its squared semi-axes: ``yy dy**2 + 2 yx dy dx + xx dx**2`` is 1 on the ellipse.
     """
 
     y: float
     x: float
-    inverse: np.ndarray
-
-    def radius(self, y, x):
-        """Elliptical radius of a position.
-
-        Parameters
-        ----------
-        y, x : array_like of float
-            Pixels.
-
-        Returns
-        -------
-        numpy.ndarray of float
-            0 at the centre, 1 on the ellipse.
-        """
-        dy, dx = np.asarray(y) - self.y, np.asarray(x) - self.x
-        (yy, yx), (_, xx) = self.inverse
-        return np.sqrt(yy * dy**2 + 2 * yx * dy * dx + xx * dx**2)
+    yy: float
+    yx: float
+    xx: float
 
 
 def find_foreign(pixels, y, x):
@@ -87,225 +66,272 @@ def find_foreign(pixels, y, x):
     ellipse : Ellipse or None
         The galaxy; None if there is no source at its position, and then nothing is foreign.
     """
-    heights, sigma = _detection_image(pixels)
-    segments, _ = ndimage.label(heights > _THRESHOLD * sigma, structure=_EIGHT)
-    is_source = np.bincount(segments.ravel()) >= _N_PIXELS
-    is_source[0] = False  # the sky
-    peak = _peak_near(heights, segments, is_source, y, x)
-    if peak is None:
+    heights, sigma, step = detection_image(pixels)
+    flooded = flood(heights, _THRESHOLD * sigma)
+    at_y, at_x = (round((c + 0.5) / step - 0.5) for c in (y, x))
+    centre = _highest_source(heights, flooded, at_y, at_x, step)
+    if centre < 0:
         return np.zeros(pixels.shape, dtype=bool), None
-    is_source[segments[peak]] = False
-    galaxy = segments == segments[peak]
-    ellipse = _fit_ellipse(galaxy, *_centroid(heights, peak))
-    across = opposite_side(heights, ellipse, 0.0)
-    height_of_centre = float(heights[peak])
-
-    def stands_out(top, saddle):
-        height = float(heights[top])
-        rise = height - saddle
-        bright = height >= max(_STAR_RATIO * saddle, _STAR_OF_CENTRE * height_of_centre) and rise >= _STAR_RISE * sigma
-        if rise < _APART_RISE * sigma or not (bright or height >= _APART_RATIO * saddle):
-            return False
-        # one pixel of play: the sides of a real galaxy do not mirror each other to the pixel
-        return ellipse.radius(*top) >= _CORE and across[_around(top, 1)].max() < _COUNTERPART * height
-
-    def is_foreign(top, saddle):
-        if not stands_out(top, saddle):
-            return False
-        half = (float(heights[top]) + saddle) / 2
-        return heights[top] >= _APART_RATIO * saddle or _n_pixels_above(heights, top, half) <= _STAR_PIXELS
-
-    found = [
-        (top, part)
-        for top, part in _other_segments(heights, segments, is_source, _OUTSIDE_PEAK * sigma)
-        if ellipse.radius(*top) > _OUTSIDE or is_foreign(top, _THRESHOLD * sigma)
-    ]
-    possible = galaxy & (heights >= _APART_RISE * sigma) & (across < _COUNTERPART * heights)
-    tops = _local_maxima(heights, np.flatnonzero(possible))
-    # dividing the galaxy takes longest, and half of the galaxies have no peak in which something could stand out
-    if any(stands_out(top, _saddle_at_least(heights, top, peak, _THRESHOLD * sigma)) for top in tops):
-        parts = _other_parts(heights, galaxy, peak, is_foreign, _APART_RISE * sigma)
-        found += [(top, _excess(heights, across, top, part, _EXCESS * sigma)) for top, part in parts]
-    foreign = _grown(heights, found, _WINGS_PEAK * sigma)
-    rows, columns = np.nonzero(foreign)
-    foreign[rows, columns] = ellipse.radius(rows, columns) >= _CORE
+    foreign, ellipse, centroid = _find_foreign(heights, flooded, centre, sigma, step)
+    if step > 1:
+        foreign = enlarged_mask(foreign, step, *pixels.shape)
+        place = (_to_half((c + 0.5) * step - 0.5) for c in centroid)
+        ellipse = Ellipse(*place, *(term / step**2 for term in ellipse[2:]))
     return foreign, ellipse
 
 
-def opposite_side(values, ellipse, outside):
-    """Rotate an image by 180 degrees about the centre of the galaxy, pixel by pixel.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (ny, nx).
-    ellipse : Ellipse
-        The galaxy.
-    outside : float or bool
-        Value of a pixel whose opposite one lies outside of the image.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (ny, nx), of the same type.
-    """
-    rotated = np.full_like(values, outside)
-    here, there = [], []
-    for size, centre in zip(values.shape, (ellipse.y, ellipse.x), strict=True):
-        twice = round(2 * centre)
-        first, last = max(0, twice - size + 1), min(size - 1, twice)
-        here.append(slice(first, last + 1))
-        there.append(slice(twice - last, twice - first + 1))
-    rotated[tuple(here)] = values[tuple(there)][::-1, ::-1]
-    return rotated
-
-
-def _detection_image(pixels):
-    """Smoothed flux above the sky, and the standard deviation of its noise."""
-    missing = np.isnan(pixels)
-    if missing.any():
-        pixels = np.where(missing, np.float32(sky_statistics(pixels)[0]), pixels)
-    smooth = smoothed(pixels, _SMOOTHING)
-    level, sigma = sky_statistics(smooth)
-    smooth -= np.float32(level)
-    return smooth, max(sigma, _LEAST_SIGMA * float(smooth.max()))
-
-
-def _peak_near(heights, segments, is_source, y, x):
-    """Brightest pixel (y, x) of a source that is near a position; None if there is none."""
-    reach = max(2, round(_CENTRE * min(heights.shape)))
-    window = _around((round(y), round(x)), reach)
-    near = np.where(is_source[segments[window]], heights[window], -np.inf)
-    row, column = np.unravel_index(np.argmax(near), near.shape)
-    if not np.isfinite(near[row, column]):
-        return None
-    return window[0].start + int(row), window[1].start + int(column)
-
-
-def _centroid(heights, peak):
-    """Centroid of the pixels around a peak, rounded to half pixels: about these an image is rotated without mixing."""
-    window = _around(peak, 1)
-    weights = np.clip(heights[window], 0, None)
-    return tuple(
-        round(2 * float(part.start + (weights * offset).sum() / weights.sum())) / 2
-        for part, offset in zip(window, np.indices(weights.shape), strict=True)
-    )
-
-
-def _fit_ellipse(galaxy, y, x):
-    """Ellipse with the second moments of that part of a segment which is also there on its opposite side."""
-    both = (galaxy & opposite_side(galaxy, Ellipse(y, x, np.eye(2)), outside=False)).astype(np.float32)
-    dy, dx = (np.arange(size) - centre for size, centre in zip(both.shape, (y, x), strict=True))
-    in_row, in_column = both @ np.ones_like(both[0]), np.ones_like(both[:, 0]) @ both
-    yx = (both @ dx.astype(np.float32)) @ dy
-    # a uniform ellipse has a quarter of the squared semi-axis as its variance; that of a pixel is 1/12
-    moments = np.array([[in_row @ dy**2, yx], [yx, in_column @ dx**2]]) / max(1.0, in_row.sum()) + np.eye(2) / 12
-    return Ellipse(y, x, np.linalg.inv(4 * moments))
-
-
-def _around(position, reach):
-    """Slices of the square around a pixel."""
-    return tuple(slice(max(0, at - reach), at + reach + 1) for at in position)
-
-
-def _n_pixels_above(heights, top, level):
-    """Count the connected pixels around a peak that are higher than a level, as far as they are near."""
-    window = _around(top, _STAR_PIXELS)
-    labels, _ = ndimage.label(heights[window] > level)
-    return np.count_nonzero(labels == labels[tuple(c - part.start for c, part in zip(top, window, strict=True))])
-
-
-def _excess(heights, across, top, part, least):
-    """Flat pixels of a part around its peak that exceed their opposite side; the galaxy goes on under the others."""
-    part = part[heights.ravel()[part] - across.ravel()[part] > least]
-    rows, columns = np.divmod(part, heights.shape[1])
-    y, x = rows.min(initial=top[0]), columns.min(initial=top[1])
-    exceeds = np.zeros((rows.max(initial=top[0]) - y + 1, columns.max(initial=top[1]) - x + 1), dtype=bool)
-    exceeds[rows - y, columns - x] = True
-    labels, _ = ndimage.label(exceeds)
-    return part[labels[rows - y, columns - x] == labels[top[0] - y, top[1] - x]]
-
-
-def _local_maxima(heights, pixels):
-    """Those of some flat pixels, as (y, x), that are as high as each of their neighbours."""
+@compiled
+def _highest_source(heights, flooded, y, x, step):
+    """Rank of the brightest pixel near a position that belongs to a segment of enough pixels; -1 if there is none."""
     ny, nx = heights.shape
-    padded = np.full((ny + 2, nx + 2), -np.inf, dtype=heights.dtype)
-    padded[1:-1, 1:-1] = heights
-    rows, columns = np.divmod(pixels, nx)
-    around = (np.arange(3)[:, None] * (nx + 2) + np.arange(3)).ravel()
-    highest = padded.ravel()[(rows * (nx + 2) + columns)[:, None] + around].max(axis=1)
-    is_top = heights.ravel()[pixels] == highest
-    return zip(rows[is_top].tolist(), columns[is_top].tolist(), strict=True)
+    n = len(flooded.place)
+    reach = max(2, int(_CENTRE * min(ny, nx) + 0.5))
+    number = _n_pixels(flooded.size, flooded.segment)
+    highest = n
+    for row in range(max(0, y - reach), min(ny, y + reach + 1)):
+        for column in range(max(0, x - reach), min(nx, x + reach + 1)):
+            rank = flooded.rank[(row + 1) * (nx + 2) + column + 1]
+            if rank < highest and number[flooded.segment[flooded.basin[rank]]] * step**2 >= _N_PIXELS:
+                highest = rank
+    return highest if highest < n else -1
 
 
-def _saddle_at_least(heights, top, peak, floor):
-    """Lowest height on the straight way between two peaks: the saddle between them is not lower."""
-    steps = max(abs(top[0] - peak[0]), abs(top[1] - peak[1]), 1)
-    share = np.arange(steps + 1) / steps
-    way = (start + np.rint((end - start) * share).astype(int) for start, end in zip(top, peak, strict=True))
-    return max(floor, float(heights[tuple(way)].min()))
+@compiled
+def _centroid(heights, place):
+    """Centroid of the pixels around one, of which none counts less than nothing."""
+    ny, nx = heights.shape
+    y, x = place // (nx + 2) - 1, place % (nx + 2) - 1
+    total = moment_y = moment_x = 0.0
+    for row in range(max(0, y - 1), min(ny, y + 2)):
+        for column in range(max(0, x - 1), min(nx, x + 2)):
+            weight = max(heights[row, column], np.float32(0))
+            total += weight
+            moment_y += weight * row
+            moment_x += weight * column
+    return moment_y / total, moment_x / total
 
 
-def _other_segments(heights, segments, is_source, least):
-    """Peak (y, x) and flat pixels of every segment that is a source with a peak of a least height."""
-    bright = np.flatnonzero(heights >= least)
-    labels = segments.ravel()[bright]
-    wanted = np.zeros_like(is_source)
-    wanted[labels[is_source[labels]]] = True
-    if not wanted.any():
-        return ()
-    index = np.flatnonzero(wanted[segments])
-    return _grouped(heights, index, segments.ravel()[index])
+@compiled
+def _fit_ellipse(flooded, ny, nx, segment, y, x):
+    """Ellipse with the second moments of that part of a segment which is also there on its opposite side."""
+    width, n = nx + 2, len(flooded.place)
+    number, yy, yx, xx = 0, 0.0, 0.0, 0.0
+    twice_y, twice_x = int(2 * y), int(2 * x)
+    for row in range(max(0, twice_y - ny + 1), twice_y // 2 + 1):  # the other half is as this one
+        weight = 1 if 2 * row == twice_y else 2
+        for column in range(max(0, twice_x - nx + 1), min(nx, twice_x + 1)):
+            one = flooded.rank[(row + 1) * width + column + 1]
+            if one == n or flooded.segment[flooded.basin[one]] != segment:
+                continue
+            other = flooded.rank[(twice_y - row + 1) * width + twice_x - column + 1]
+            if other < n and flooded.segment[flooded.basin[other]] == segment:
+                number += weight
+                yy += weight * (row - y) ** 2
+                yx += weight * (row - y) * (column - x)
+                xx += weight * (column - x) ** 2
+    # a uniform ellipse has a quarter of the squared semi-axis as its variance; that of a pixel is 1/12
+    number = max(1, number)
+    yy, yx, xx = 4 * (yy / number + 1 / 12), 4 * yx / number, 4 * (xx / number + 1 / 12)
+    determinant = yy * xx - yx**2
+    return Ellipse(y, x, xx / determinant, -yx / determinant, yy / determinant)
 
 
-def _other_parts(heights, galaxy, peak, stands_apart, least_rise):
-    """Peak (y, x) and flat pixels of every part of the galaxy's segment but the central one."""
-    box = ndimage.find_objects(galaxy.astype(np.uint8))[0]
-    corner = tuple(part.start for part in box)
+@compiled
+def _find_foreign(heights, flooded, centre, sigma, step):
+    """Mask of all that is not the galaxy, with its margins; the galaxy's ellipse, and its centre as it is."""
+    ny, nx = heights.shape
+    width, n = nx + 2, len(flooded.place)
+    centroid = _centroid(heights, flooded.place[centre])
+    galaxy = flooded.segment[flooded.basin[centre]]
+    ellipse = _fit_ellipse(flooded, ny, nx, galaxy, _to_half(centroid[0]), _to_half(centroid[1]))
+    part, foreign = _divide(heights, flooded, centre, ellipse, sigma, step)
+    mask = np.zeros((ny, nx), dtype=np.bool_)
+    if not foreign.any():
+        return mask, ellipse, centroid
+    number = _n_pixels(flooded.size, part)
+    margin, wide_margin = -(-_MARGIN // step), -(-_WIDE_MARGIN // step)
+    # how many pixels further the mask goes from here, and one more; with the frame of the flood
+    reach = np.zeros((ny + 2) * width, dtype=np.int8)
+    waiting = np.empty(n, dtype=np.int32)
+    for k in np.flatnonzero(foreign):
+        top = flooded.place[flooded.peak[k]]
+        winged = _at(heights, top) >= _WINGS_PEAK * sigma or number[k] * step**2 >= _WINGS_PIXELS
+        waiting[0], n_waiting = top, 1
+        reach[top] = own = 1 + (wide_margin if winged else margin)
+        while n_waiting:
+            n_waiting -= 1
+            for place in _around(waiting[n_waiting], width):
+                rank = flooded.rank[place]
+                if rank == n or part[flooded.basin[rank]] != k or reach[place]:
+                    continue
+                # under a source that lies on the galaxy the galaxy goes on
+                if flooded.segment[k] == galaxy and _excess(heights, ellipse, place) <= _EXCESS * sigma:
+                    continue
+                reach[place] = own
+                waiting[n_waiting] = place
+                n_waiting += 1
+    _grow(reach.reshape(ny + 2, width)[1:-1, 1:-1])
+    for y in range(ny):
+        for x in range(nx):
+            mask[y, x] = reach[(y + 1) * width + x + 1] > 0 and _radius(ellipse, y, x) >= _CORE
+    return mask, ellipse, centroid
 
-    def apart(top, saddle):
-        return stands_apart((top[0] + corner[0], top[1] + corner[1]), saddle)
 
-    root = peak[0] - corner[0], peak[1] - corner[1]
-    parts, root_peak = divide_at_saddles(heights[box], galaxy[box], root, apart, least_rise)
-    rows, columns = np.nonzero((parts >= 0) & (parts != root_peak))
-    index = (rows + corner[0]) * heights.shape[1] + columns + corner[1]
-    return _grouped(heights, index, parts[rows, columns])
+@compiled
+def _divide(heights, flooded, centre, ellipse, sigma, step):
+    """Merge basins from the highest saddle down, but for parts that are not the galaxy; give parts and which these are.
+
+    A part has the number of its highest peak, but the galaxy that of its central one.
+    """
+    n_peaks = len(flooded.peak)
+    part, foreign = np.arange(n_peaks), np.zeros(n_peaks, dtype=np.bool_)
+    central = flooded.basin[centre]
+    height_of_centre = _at(heights, flooded.place[centre])
+    for first, second, rank in flooded.saddles:
+        higher, lower = _top(part, first), _top(part, second)
+        if higher != central and (lower < higher or lower == central):
+            higher, lower = lower, higher
+        top, saddle = flooded.place[flooded.peak[lower]], _at(heights, flooded.place[rank])
+        if flooded.segment[central] == flooded.segment[lower] and _stands_apart(
+            heights, ellipse, top, saddle, height_of_centre, sigma, step
+        ):
+            foreign[lower] = True
+        else:
+            part[lower] = higher
+    number = _n_pixels(flooded.size, flooded.segment)
+    for k in range(n_peaks):
+        part[k] = _top(part, k)
+        top = flooded.place[flooded.peak[k]]
+        if part[k] != k or flooded.segment[central] == flooded.segment[k]:
+            continue
+        if _at(heights, top) < _OUTSIDE_PEAK * sigma or number[k] * step**2 < _N_PIXELS:
+            continue
+        y, x = _position(top, heights)
+        foreign[k] = _radius(ellipse, y, x) > _OUTSIDE or _stands_apart(
+            heights, ellipse, top, _THRESHOLD * sigma, height_of_centre, sigma, step
+        )
+    return part, foreign
 
 
-def _grouped(heights, index, labels):
-    """Peak (y, x) and flat pixels of each label."""
-    order = np.argsort(labels, kind="stable")
-    index, labels = index[order], labels[order]
-    height = heights.ravel()[index]
-    begins = np.flatnonzero(np.diff(labels, prepend=-1)).tolist()
-    for begin, end in pairwise([*begins, len(index)]):
-        highest = begin + int(height[begin:end].argmax())
-        yield divmod(int(index[highest]), heights.shape[1]), index[begin:end]
+@compiled
+def _stands_apart(heights, ellipse, top, saddle, height_of_centre, sigma, step):
+    """Tell whether a peak is another source than the galaxy to which a saddle joins it."""
+    height = _at(heights, top)
+    rise = height - saddle
+    if rise < _APART_RISE * sigma:
+        return False
+    ratio, least_rise, most_pixels = _STAR if step == 1 else _AVERAGED_STAR
+    apart = height >= _APART_RATIO * saddle
+    star = height >= max(ratio * saddle, _STAR_OF_CENTRE * height_of_centre) and rise >= least_rise * sigma
+    y, x = _position(top, heights)
+    if not (apart or star) or _radius(ellipse, y, x) < _CORE:
+        return False
+    # a pixel of play: the sides of a real galaxy do not mirror each other to the pixel
+    play = 1 // step
+    for row in range(y - play, y + play + 1):
+        for column in range(x - play, x + play + 1):
+            if _opposite(heights, ellipse, row, column) >= _COUNTERPART * height:
+                return False
+    return apart or _n_pixels_above(heights, y, x, (height + saddle) / 2, most_pixels + 1) <= most_pixels
 
 
-def _grown(heights, found, winged):
-    """Mask of the flat pixels of some sources with a margin, a wider one around those with wings."""
-    narrow, wide = np.zeros(heights.shape, dtype=bool), np.zeros(heights.shape, dtype=bool)
-    for top, part in found:
-        has_wings = heights[top] >= winged or len(part) >= _WINGS_PIXELS
-        (wide if has_wings else narrow).ravel()[part] = True
-    return _grow(narrow, _MARGIN) | _grow(wide, _WIDE_MARGIN)
+@compiled
+def _n_pixels_above(heights, y, x, level, enough):
+    """Count the connected pixels around a peak that are higher than a level, until there are enough."""
+    ny, nx = heights.shape
+    ys, xs = np.empty(enough + 8, dtype=np.int32), np.empty(enough + 8, dtype=np.int32)
+    ys[0], xs[0], number = y, x, 1
+    for i in range(enough):
+        if i == number:
+            break
+        for row in range(max(0, ys[i] - 1), min(ny, ys[i] + 2)):
+            for column in range(max(0, xs[i] - 1), min(nx, xs[i] + 2)):
+                known = False
+                for j in range(number):
+                    known |= ys[j] == row and xs[j] == column
+                if heights[row, column] > level and not known:
+                    ys[number], xs[number] = row, column
+                    number += 1
+        if number >= enough:
+            break
+    return number
 
 
-def _grow(mask, margin):
-    """Add pixels to a mask, one on each of the four sides at a time."""
-    if not mask.any():
-        return mask
-    box = tuple(
-        slice(max(0, hit[0] - margin), hit[-1] + margin + 1)
-        for hit in (np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0)))
-    )
-    part = mask[box]
-    for _ in range(margin):
-        before = part.copy()
-        part[1:] |= before[:-1]
-        part[:-1] |= before[1:]
-        part[:, 1:] |= before[:, :-1]
-        part[:, :-1] |= before[:, 1:]
-    return mask
+@compiled
+def _grow(reach):
+    """Let pixels reach as far along rows and columns as they say: each neighbour one less far."""
+    ny, nx = reach.shape
+    for y in range(ny):
+        for x in range(nx):
+            if y:
+                reach[y, x] = max(reach[y, x], reach[y - 1, x] - 1)
+            if x:
+                reach[y, x] = max(reach[y, x], reach[y, x - 1] - 1)
+    for y in range(ny - 1, -1, -1):
+        for x in range(nx - 1, -1, -1):
+            if y < ny - 1:
+                reach[y, x] = max(reach[y, x], reach[y + 1, x] - 1)
+            if x < nx - 1:
+                reach[y, x] = max(reach[y, x], reach[y, x + 1] - 1)
+
+
+@compiled
+def _n_pixels(size, part):
+    """Count the pixels in the basins of each part."""
+    number = np.zeros(len(part), dtype=np.int32)
+    for k in range(len(part)):
+        number[part[k]] += size[k]
+    return number
+
+
+@compiled
+def _to_half(value):
+    return np.rint(2 * value) / 2
+
+
+@compiled
+def _radius(ellipse, y, x):
+    dy, dx = y - ellipse.y, x - ellipse.x
+    return np.sqrt(ellipse.yy * dy**2 + 2 * ellipse.yx * dy * dx + ellipse.xx * dx**2)
+
+
+@compiled
+def _opposite(heights, ellipse, y, x):
+    """Height on the opposite side of the galaxy; nothing where that lies outside of the image."""
+    ny, nx = heights.shape
+    y, x = int(2 * ellipse.y) - y, int(2 * ellipse.x) - x
+    return heights[y, x] if 0 <= y < ny and 0 <= x < nx else np.float32(0)
+
+
+@compiled
+def _position(place, heights):
+    width = heights.shape[1] + 2
+    return place // width - 1, place % width - 1
+
+
+@compiled
+def _at(heights, place):
+    y, x = _position(place, heights)
+    return heights[y, x]
+
+
+@compiled
+def _excess(heights, ellipse, place):
+    y, x = _position(place, heights)
+    return heights[y, x] - _opposite(heights, ellipse, y, x)
+
+
+@compiled
+def _around(place, width):
+    """Places of the eight neighbours of a pixel in a flattened image of some width."""
+    above, below = place - width, place + width
+    return above - 1, above, above + 1, place - 1, place + 1, below - 1, below, below + 1
+
+
+@compiled
+def _top(part, k):
+    """Follow a part to the one that it has become part of, and shorten the way for the next time."""
+    while part[k] != k:
+        part[k] = part[part[k]]
+        k = part[k]
+    return k

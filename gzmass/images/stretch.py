@@ -1,7 +1,5 @@
 """The stretch: linear flux to 8 bits by a logarithm or asinh, its scale the image's own sky noise and peak."""
 
-from bisect import bisect_left, bisect_right
-
 import numpy as np
 
 from gzmass.errors import DataError
@@ -21,9 +19,7 @@ _CURVES = {"log": np.log1p, "asinh": np.arcsinh}
 _BEND_IN_SIGMA = 6.0
 _BEND_IN_PEAK = 1e-3
 
-_CLIP = 3.0  # in standard deviations
-_MAX_CLIPS = 10
-_MAD_TO_SIGMA = 1.482602218505602  # 1 / Phi^-1(3/4): standard deviation of a normal law from its median deviation
+_SEEN = 3.0  # standard deviations of the sky that a galaxy's peak must stand above it
 
 
 def stretch(pixels, kind="log", scale=None, peak=None):
@@ -138,65 +134,24 @@ def sky_statistics(image):
     DataError
         The image is not two-dimensional, or has fewer than two different finite pixels.
     """
+    from gzmass.images.sky import border_statistics  # noqa: PLC0415  numba takes half a second to load
+
     image = np.asarray(image)
     if image.dtype != np.float32:  # which is sorted in half the time, to the same order
         image = image.astype(np.float64)
     if image.ndim != 2:
         raise DataError(f"An image has two axes. Received: an array of shape {image.shape}.")
-    is_finite = np.isfinite(image)
-    whole = is_finite.all()
-    finite = image if whole else image[is_finite]
-    if not finite.size or finite.min() == finite.max():
+    found = border_statistics(image, max(1, round(SKY_BORDER * min(image.shape))))
+    if found is None:
         raise DataError("The image is flat: it has fewer than two different finite pixels.")
-    ny, nx = image.shape
-    width = max(1, round(SKY_BORDER * min(ny, nx)))
-    low, high = width, max(width, ny - width)
-    sides = image[low:high, :width], image[low:high, max(width, nx - width) :]
-    border = np.concatenate([part.ravel() for part in (image[:low], image[high:], *sides)])
-    if not whole:
-        border = border[np.isfinite(border)]
-    return _clipped(np.sort(border if border.size else finite, axis=None).astype(np.float64))
-
-
-def _clipped(pixels):
-    """Level and standard deviation of sorted pixels, clipped; what is kept is always a run of them."""
-    pixels = memoryview(pixels)  # gives plain floats, one at a time, which here is what takes the time
-    for _ in range(_MAX_CLIPS):
-        last = len(pixels) - 1
-        level = (pixels[last // 2] + pixels[len(pixels) // 2]) / 2
-        # where most pixels have the very same value (a quantised sky), the median says nothing of the others
-        sigma = _MAD_TO_SIGMA * _median_deviation(pixels, level) or (
-            (pixels[int(0.84 * last)] - pixels[int(0.16 * last)]) / 2
-        )
-        first = bisect_left(pixels, -_CLIP * sigma, key=lambda value, level=level: value - level)
-        end = bisect_right(pixels, _CLIP * sigma, key=lambda value, level=level: value - level)
-        if end - first == len(pixels):
-            break
-        pixels = pixels[first:end]
-    return level, sigma
-
-
-def _median_deviation(pixels, level):
-    """Median absolute deviation of sorted pixels from their median: the half that is nearest to it is a run of them."""
-    n = len(pixels) // 2 + 1
-    first = bisect_left(
-        range(len(pixels) - n),
-        True,
-        key=lambda i: pixels[i + n] - level >= level - pixels[i],
-    )
-    below, above = level - pixels[first], pixels[first + n - 1] - level
-    largest = max(below, above)
-    if len(pixels) % 2:
-        return largest
-    second = max(level - pixels[first + 1], above) if below > above else max(below, pixels[first + n - 2] - level)
-    return (largest + second) / 2
+    return found
 
 
 def _peak(flux, sigma):
     """Peak above the sky: of the central half, where the galaxy is; of the whole image when nothing is there."""
     ny, nx = flux.shape
     peak = np.fmax.reduce(flux[ny // 4 : ny - ny // 4, nx // 4 : nx - nx // 4], axis=None, initial=0.0)
-    if peak <= _CLIP * sigma:
+    if peak <= _SEEN * sigma:
         peak = np.fmax.reduce(flux, axis=None, initial=0.0)
     if peak <= 0:
         raise DataError("The image has no pixel above its sky.")
