@@ -3,12 +3,13 @@
 from gzmass.datasets.dataset import Dataset, open_dataset
 from gzmass.datasets.prepare import PrepareConfig, prepare
 from gzmass.datasets.split import split_by_id, subset_by_id
-from gzmass.datasets.write import begin_dataset, write_dataset
+from gzmass.datasets.write import begin_dataset, change_storage, write_dataset
 
 __all__ = [
     "Dataset",
     "PrepareConfig",
     "begin_dataset",
+    "change_storage",
     "open_dataset",
     "prepare",
     "split_by_id",

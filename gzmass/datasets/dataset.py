@@ -1,17 +1,19 @@
-"""Reading a dataset directory: its table, its labels and its pixels, which are decoded once."""
+"""Reading a dataset directory: its table, its labels and its pixels, which are decoded once for training."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from gzmass.datasets.layout import check_images, check_table, decode_png, image_name, read_info
+from gzmass.datasets.image_store import ImageFiles, ImageShards, open_images
+from gzmass.datasets.layout import check_table, read_info
+from gzmass.datasets.pixels import decode_images, open_pixels, write_pixels
 from gzmass.datasets.split import SPLITS
-from gzmass.engine import write_atomically
 from gzmass.errors import DataError
 from gzmass.tree import DecisionTree, load_tree
 
@@ -34,12 +36,15 @@ class Dataset:
         One row a galaxy, with the columns of the dataset contract; NaN where a value is missing.
     tree : DecisionTree or None
         The tree of the votes; None in a dataset without votes.
+    encoded : ImageFiles or ImageShards
+        Where the PNGs of the galaxies are.
     """
 
     path: Path
     info: dict = field(repr=False)
     table: pd.DataFrame = field(repr=False)
     tree: DecisionTree | None
+    encoded: ImageFiles | ImageShards = field(repr=False)
 
     def __len__(self):
         return len(self.table)
@@ -124,7 +129,7 @@ class Dataset:
         return rows
 
     def images(self, rows=None):
-        """Pixels of galaxies.
+        """Pixels of galaxies: out of `pixels` where they have been decoded, else decoded now.
 
         Parameters
         ----------
@@ -135,8 +140,35 @@ class Dataset:
         -------
         numpy.ndarray of uint8
             Grey levels, shape (n, npix, npix, 1).
+
+        Raises
+        ------
+        DataError
+            An image is missing, can not be read, or has another size than ``dataset.yaml`` says.
         """
-        return np.asarray(self.pixels[self._row_numbers(rows)])[..., None]
+        rows = self._row_numbers(rows)
+        decoded = "pixels" in vars(self) or self._pixel_file.is_file()
+        return (self.pixels[rows] if decoded else decode_images(self.encoded, rows, self.npix))[..., None]
+
+    def pngs(self, rows=None):
+        """Images of galaxies as they are stored.
+
+        Parameters
+        ----------
+        rows : str or array_like of int, optional
+            Name of a split or row numbers; by default all galaxies.
+
+        Returns
+        -------
+        list of bytes
+            The PNGs.
+
+        Raises
+        ------
+        DataError
+            An image can not be read.
+        """
+        return self.encoded.read(self._row_numbers(rows))
 
     def votes(self, rows=None):
         """Weight of the votes for each answer.
@@ -237,51 +269,37 @@ class Dataset:
 
     @cached_property
     def pixels(self):
-        """Pixels of all galaxies, decoded once into a memory-mapped file of the directory.
+        """Pixels of all galaxies, decoded once into a file of the directory, from which rows are read.
 
         The file ``cache/pixels-<content hash>.npy`` can be deleted at any time. Where the directory can not be written,
         the pixels are decoded into memory.
 
         Returns
         -------
-        numpy.ndarray of uint8
-            Shape (n, npix, npix), read-only.
+        gzmass.datasets.pixels.PixelFile or numpy.ndarray of uint8
+            Shape (n, npix, npix), read-only; indexed with row numbers or a slice.
 
         Raises
         ------
         DataError
             An image is missing, can not be read, or has another size than ``dataset.yaml`` says.
         """
-        file = self.path / "cache" / f"pixels-{self.info['content_hash']}.npy"
-        shape = (len(self.table), self.npix, self.npix)
-        if file.is_file():
-            cached = np.load(file, mmap_mode="r")
-            if cached.shape == shape and cached.dtype == np.uint8:
-                return cached
+        file, shape = self._pixel_file, (len(self.table), self.npix, self.npix)
+        found = open_pixels(file, shape)
+        if found is not None:
+            return found
         if not os.access(self.path, os.W_OK):
-            pixels = np.empty(shape, dtype=np.uint8)
-            self._decode_into(pixels)
+            pixels = decode_images(self.encoded, np.arange(len(self.table)), self.npix)
             pixels.flags.writeable = False
             return pixels
         for old in set(file.parent.glob("pixels-*.npy")) - {file}:  # another process may have just finished this one
             old.unlink(missing_ok=True)
-        with write_atomically(file) as partial:
-            pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-            self._decode_into(pixels)
-            pixels.flush()
-            del pixels
-        return np.load(file, mmap_mode="r")
+        write_pixels(file, self.encoded, *shape[:2])
+        return open_pixels(file, shape)
 
-    def _decode_into(self, pixels):
-        folder, ids = self.path / "images", self.table["id"].tolist()
-
-        def decode(row):
-            pixels[row] = decode_png(folder / image_name(ids[row]), self.npix)
-
-        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-            step = 4096  # the pool would hold a future for every galaxy at once
-            for start in range(0, len(ids), step):
-                list(pool.map(decode, range(start, min(start + step, len(ids)))))
+    @property
+    def _pixel_file(self):
+        return self.path / "cache" / f"pixels-{self.info['content_hash']}.npy"
 
     def _row_numbers(self, rows):
         if rows is None:
@@ -323,8 +341,9 @@ def open_dataset(path):
     Raises
     ------
     DataError
-        The directory, its ``dataset.yaml``, its table or an image is missing, the layout has another version, or the
-        table has ids that are repeated or no integers or text, an unknown split, negative votes or an impossible M/L.
+        The directory, its ``dataset.yaml``, its table, an image or a shard is missing, a shard is damaged or of another
+        dataset, the layout has another version, or the table has ids that are repeated or no integers or text, an
+        unknown split, negative votes or an impossible M/L.
     """
     path = Path(path)
     if not path.is_dir():
@@ -334,10 +353,10 @@ def open_dataset(path):
     if not catalogue.is_file():
         raise DataError(f"The dataset {str(path)!r} has no catalog.parquet.")
     try:
-        table = pd.read_parquet(catalogue)
-    except (OSError, ValueError) as error:
+        # the memory of each Arrow column is given back as soon as it is converted
+        table = pq.read_table(catalogue).to_pandas(self_destruct=True)
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"The table {str(catalogue)!r} can not be read: {str(error).splitlines()[0]}.") from None
     check_table(table, str(catalogue))
-    check_images(path, table["id"])
     tree = None if info.get("tree") is None else load_tree(info["tree"])
-    return Dataset(path, info, table, tree)
+    return Dataset(path, info, table, tree, open_images(path, info, table["id"]))

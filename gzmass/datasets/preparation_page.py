@@ -8,7 +8,6 @@ import pandas as pd
 import yaml
 
 from gzmass.datasets.dataset import open_dataset
-from gzmass.datasets.layout import image_name
 from gzmass.datasets.preparation_figures import column_figure, sky_figure, votes_figure
 from gzmass.datasets.prepare_images import delivered_image
 from gzmass.engine import write_atomically
@@ -143,7 +142,7 @@ def _pairs(config, dataset, galaxies, galaxies_of, frames):
             before = image_png(delivered_image(config, galaxy, frames))
         except DataError:  # as when only the part that is used can be stretched
             before = image_png(np.full((8, 8), 255, np.uint8))
-        after = (dataset.path / "images" / image_name(galaxy.id)).read_bytes()
+        (after,) = dataset.pngs(np.flatnonzero(dataset.table["id"] == galaxy.id))
         facts = [str(galaxy.id)]
         if row.get("filled_fraction", 0) > 0:
             facts.append(f"{100 * row['filled_fraction']:.1f} % replaced")

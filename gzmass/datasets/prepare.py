@@ -9,6 +9,7 @@ import pandas as pd
 
 from gzmass.catalogs import read_table
 from gzmass.datasets.layout import read_info
+from gzmass.datasets.parcels import remove_outdated
 from gzmass.datasets.prepare_config import PrepareConfig
 from gzmass.datasets.prepare_info import describe
 from gzmass.datasets.prepare_photometry import add_photometry, check_photometry
@@ -16,6 +17,7 @@ from gzmass.datasets.prepare_pieces import galaxies_of, make_images, recipe_of, 
 from gzmass.datasets.prepare_sample import find_sample
 from gzmass.datasets.prepare_tables import read_catalogs
 from gzmass.datasets.split import split_by_id
+from gzmass.datasets.storage import settle_files
 from gzmass.datasets.write import begin_dataset, write_dataset
 from gzmass.engine import write_atomically
 from gzmass.errors import DataError
@@ -50,7 +52,7 @@ class Summary:
     matches: list
 
 
-def prepare(config, progress=None):
+def prepare(config, progress=None, engine=None):
     """Make a dataset directory out of images and catalogues.
 
     A galaxy is an image; votes and mass-to-light ratios are joined to it by id or position, and it may have both, one
@@ -64,6 +66,8 @@ def prepare(config, progress=None):
         The configuration.
     progress : callable, optional
         Called with the number of finished images and their total, now and then.
+    engine : gzmass.engine.LocalEngine or gzmass.engine.dask.DaskEngine, optional
+        Where images are made, as `gzmass.engine.open_engine` gives it; by default ``config.workers`` processes.
 
     Returns
     -------
@@ -87,7 +91,9 @@ def prepare(config, progress=None):
     recipe = recipe_of(config)
     existed = Path(config.out).exists()
     out = begin_dataset(config.out, recipe, tree)
-    images = make_images(config, table, frames, out, progress)
+    if config.storage == "files":
+        settle_files(out)
+    images, names = make_images(config, table, frames, out, progress, engine)
     remove_strangers(out, table["id"], config.npix)
     if images["reason"].notna().all():
         if not (out / "dataset.yaml").is_file():
@@ -100,7 +106,9 @@ def prepare(config, progress=None):
     sources = table.set_index("id")[known]
     table, convention, more = add_photometry(config, _with_images(config, table, images), catalogs.convention)
     _write_quarantine(out, set_aside)
-    write_dataset(out, _with_radius(table), (), describe(config, catalogs, convention), tree, recipe)
+    remove_outdated(out, names)
+    info = describe(config, catalogs, convention)
+    write_dataset(out, _with_radius(table), (), info, tree, recipe, config.storage)
     counts = read_info(out)["counts"]
     notes = [*notes, *catalogs.notes, *more]
     if not counts["all"]["votes"] and not counts["all"]["log_ml"]:
@@ -174,7 +182,7 @@ def _not_asked(config):
 
 def _take_back(out, existed):
     """Remove what was made of a dataset without any image: its recipe is as likely to be wrong as the images."""
-    for made in [out / "recipe.yaml", *(out / "work").glob("*.json")]:
+    for made in [out / "recipe.yaml", *(out / "work").glob("*.json"), *(out / "work").glob("*.parquet")]:
         made.unlink(missing_ok=True)
     for folder in (out / "work", out / "images", *([] if existed else [out])):
         with suppress(OSError):  # it is not there, or holds something of someone else

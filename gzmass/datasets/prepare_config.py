@@ -250,6 +250,8 @@ class PrepareConfig(StrictModel):
         ``fractions`` and ``salt``; or ``file``, ``id`` and ``column`` of a split that is given.
     limit : int, optional
         Only this many galaxies, the first ones in the order of their ids.
+    storage : {"files", "shards"}
+        How the images are stored.
     workers : int
         Processes; the result does not depend on it.
     """
@@ -268,6 +270,7 @@ class PrepareConfig(StrictModel):
     metadata: Annotated[list[_Metadata], BeforeValidator(_as_list)] = Field(default_factory=list)
     split: _Split = Field(default_factory=_Split)
     limit: PositiveInt | None = None
+    storage: Literal["files", "shards"] = "files"
     workers: PositiveInt = 1
 
     @model_validator(mode="after")

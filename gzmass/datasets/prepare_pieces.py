@@ -8,9 +8,12 @@ from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 
-from gzmass.datasets.layout import decode_png, image_name
+from gzmass.datasets.layout import image_name
+from gzmass.datasets.parcels import Scattered, read_parcel, write_parcel
 from gzmass.datasets.prepare_images import FLUXES, MEASURED, Galaxy, prepare_image
-from gzmass.datasets.write import write_image
+from gzmass.datasets.shards import decode_png_bytes
+from gzmass.datasets.storage import write_png
+from gzmass.datasets.write import encode_png
 from gzmass.engine import fingerprint, map_pieces, write_atomically
 from gzmass.errors import DataError
 
@@ -34,11 +37,11 @@ def recipe_of(config):
     dict
         Plain data.
     """
-    return config.model_dump(mode="json", exclude={"out", "workers"})
+    return config.model_dump(mode="json", exclude={"out", "workers", "storage"})
 
 
-def make_images(config, table, frames, out, progress):
-    """Make the PNG of every galaxy; what is finished and still there is kept.
+def make_images(config, table, frames, out, progress, engine=None):
+    """Make the image of every galaxy, a PNG file or one in a parcel; what is finished and still there is kept.
 
     Parameters
     ----------
@@ -52,12 +55,16 @@ def make_images(config, table, frames, out, progress):
         The dataset directory, as `begin_dataset` makes it.
     progress : callable or None
         Called with the number of finished images and their total, now and then.
+    engine : gzmass.engine.LocalEngine or gzmass.engine.dask.DaskEngine, optional
+        Where they are made; by default ``config.workers`` processes.
 
     Returns
     -------
-    pandas.DataFrame
+    images : pandas.DataFrame
         One row a galaxy, in the order of the table: ``reason`` (None if the image is good) and `MEASURED`, without the
         fluxes that nobody asked for.
+    names : list of str
+        Names of the pieces, of their records and of their parcels.
     """
     order = np.arange(len(table))
     state = None
@@ -66,9 +73,14 @@ def make_images(config, table, frames, out, progress):
         order = np.lexsort((table["ra"], np.floor(table["dec"] / 0.2)))
         state = [(str(path), *_state(path)) for path in frames.paths]
     make = bind(_make_piece, config, out, frames, state)
-    pieces = (galaxies_of(config, table.iloc[order[k : k + _PIECE]]) for k in range(0, len(table), _PIECE))
-    parts, done = [], 0
-    for rows in map_pieces(make, pieces, config.workers):
+    packed = (
+        Scattered(out, parcels=False).has(table["id"]) if config.storage == "shards" else np.zeros(len(table), bool)
+    )
+    chosen = (order[k : k + _PIECE] for k in range(0, len(table), _PIECE))
+    pieces = ((galaxies_of(config, table.iloc[rows]), packed[rows].tolist()) for rows in chosen)
+    parts, names, done = [], [], 0
+    for name, rows in map_pieces(make, pieces, config.workers, engine=engine):
+        names.append(name)
         # columns take a tenth of the memory of the rows
         part = pd.DataFrame(rows, columns=["reason", *MEASURED])
         parts.append(part.astype({name: object if name in _TEXT else float for name in part}))
@@ -79,7 +91,7 @@ def make_images(config, table, frames, out, progress):
     images.index = order
     measured = config.photometry is not None and config.photometry.measures_images
     # what a table gives is not measured
-    return images.sort_index().drop(columns=[name for name in FLUXES if name in table or not measured])
+    return images.sort_index().drop(columns=[name for name in FLUXES if name in table or not measured]), names
 
 
 def galaxies_of(config, table):
@@ -112,31 +124,47 @@ def galaxies_of(config, table):
     return [Galaxy(*row) for row in rows]
 
 
-def _make_piece(config, out, frames, frames_state, galaxies):
-    """Make some PNGs and then the record that says so; of files that have not changed only missing PNGs are made."""
+def _make_piece(config, out, frames, frames_state, piece):
+    """Make some images, then the record that says so; of files that have not changed only missing images are made."""
+    galaxies, packed = piece
     state = [(*galaxy, *_state(galaxy.file), *_state(galaxy.colour_file)) for galaxy in galaxies]
-    record = out / "work" / f"{fingerprint([recipe_of(config), frames_state, state])}.json"
-    found = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else [None] * len(galaxies)
-    rows = [
-        row
-        if row is not None and (row[0] is not None or _image_file(out, galaxy).is_file())
-        else _make_image(config, out, frames, galaxy)
-        for galaxy, row in zip(galaxies, found, strict=True)
-    ]
-    if rows != found:
+    name = fingerprint([recipe_of(config), frames_state, state])
+    record = out / "work" / f"{name}.json"
+    rows = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else [None] * len(galaxies)
+    kept = read_parcel(out, name) if config.storage == "shards" and record.is_file() else {}
+    made = {}
+    for k, galaxy in enumerate(galaxies):
+        there = packed[k] or galaxy.id in kept if config.storage == "shards" else _image_file(out, galaxy).is_file()
+        if rows[k] is None or (rows[k][0] is None and not there):
+            rows[k], made[galaxy.id] = _make_image(config, frames, galaxy)
+    if made:
+        _keep(config.storage, out, name, kept, made)
         with write_atomically(record) as partial:
             partial.write_text(json.dumps(rows), encoding="utf-8")
-    return rows
+    return name, rows
 
 
-def _make_image(config, out, frames, galaxy):
+def _keep(storage, out, name, kept, made):
+    """Write the images that were made: into the parcel, or as files; None stands for one that could not be made."""
+    good = {galaxy_id: png for galaxy_id, png in made.items() if png is not None}
+    if storage == "shards":
+        images = kept | good
+        if images:
+            write_parcel(out, name, list(images), list(images.values()))
+        return
+    for galaxy_id, png in good.items():
+        write_png(out, galaxy_id, png)
+    for galaxy_id in made.keys() - good.keys():
+        (out / "images" / image_name(galaxy_id)).unlink(missing_ok=True)
+
+
+def _make_image(config, frames, galaxy):
+    """Make one image: what the record says of it, and the PNG or None."""
     try:
         made = prepare_image(config, galaxy, frames)
     except DataError as error:
-        _image_file(out, galaxy).unlink(missing_ok=True)
-        return str(error), *[None] * len(MEASURED)
-    write_image(out, galaxy.id, made.pixels)
-    return None, *made.measured.values()
+        return [str(error), *[None] * len(MEASURED)], None
+    return [None, *made.measured.values()], encode_png(made.pixels)
 
 
 def _state(file):
@@ -168,7 +196,7 @@ def remove_strangers(out, ids, npix):
         if file.name in known or file.name != image_name(unquote(file.stem)):
             continue
         try:
-            decode_png(file, npix)
+            decode_png_bytes(file.read_bytes(), npix)
         except DataError:
             continue
         file.unlink()

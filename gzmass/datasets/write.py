@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-import os
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +10,26 @@ import pandas as pd
 import yaml
 from PIL import Image
 
+from gzmass.datasets.dataset import open_dataset
+from gzmass.datasets.image_store import ImageFiles
 from gzmass.datasets.layout import VERSION, check_images, check_table, image_name
+from gzmass.datasets.parcels import Scattered, forget_parcels, remove_parcels, write_parcel
+from gzmass.datasets.shards import GROUP_ROWS
 from gzmass.datasets.split import SPLITS
+from gzmass.datasets.storage import (
+    check_storage,
+    pack_images,
+    place_shards,
+    remove_files,
+    remove_shards,
+    settle_files,
+    unpack_images,
+    write_png,
+)
 from gzmass.engine import fingerprint, write_atomically
 from gzmass.errors import ConfigError, DataError
 
-__all__ = ["begin_dataset", "encode_png", "write_dataset", "write_image"]
+__all__ = ["begin_dataset", "change_storage", "encode_png", "write_dataset"]
 
 #: Columns of every table, in this order; then the votes, then what else the table holds.
 COLUMNS = (
@@ -52,7 +66,7 @@ def begin_dataset(path, recipe, tree=None):
     Returns
     -------
     pathlib.Path
-        The directory, with a folder ``images`` in which every PNG is whole.
+        The directory, in which every file is whole, with a folder ``images``.
 
     Raises
     ------
@@ -73,14 +87,14 @@ def begin_dataset(path, recipe, tree=None):
         raise ConfigError(f"The path {str(path)!r} exists and is not a dataset; choose a new or an empty directory.")
     else:
         _write_yaml(file, {"fingerprint": mark, "recipe": recipe})
-    images = path / "images"
-    images.mkdir(exist_ok=True)
-    for partial in images.glob(".partial-*"):
-        partial.unlink(missing_ok=True)
+    (path / "images").mkdir(exist_ok=True)
+    for folder in ("images", "shards", "work", "work/shards"):
+        for partial in (path / folder).glob(".partial-*"):
+            partial.unlink(missing_ok=True)
     return path
 
 
-def write_dataset(path, table, images, info, tree=None, recipe=None):
+def write_dataset(path, table, images, info, tree=None, recipe=None, storage="files"):
     """Write a dataset directory; interrupted and called again, it goes on where it was.
 
     Parameters
@@ -98,7 +112,9 @@ def write_dataset(path, table, images, info, tree=None, recipe=None):
     tree : DecisionTree, optional
         The tree of the votes.
     recipe : dict, optional
-        All that decides what the dataset holds; by default `info`.
+        All that decides what the dataset holds, its storage aside; by default `info`.
+    storage : {"files", "shards"}, default "files"
+        How the images are stored: a PNG file each, or shards. The content hash does not depend on it.
 
     Returns
     -------
@@ -110,27 +126,25 @@ def write_dataset(path, table, images, info, tree=None, recipe=None):
     DataError
         The table has bad ids, splits, votes or ratios, an image is missing or has another size.
     ConfigError
-        The directory holds something else.
+        The directory holds something else, or the storage is no other.
     """
+    check_storage(storage)
     check_table(table, "table")
     recipe = info if recipe is None else recipe
-    path = begin_dataset(path, recipe, tree)
-    folder, npix = path / "images", int(info["npix"])
-    there = {file.name for file in folder.iterdir()}
-    for galaxy_id, image in images:
-        name = image_name(galaxy_id)
-        if name in there:
-            continue
-        pixels = np.asarray(image)
-        if pixels.shape != (npix, npix) or pixels.dtype != np.uint8:
-            raise DataError(
-                f"The image of the galaxy {galaxy_id!r} must be uint8 of shape ({npix}, {npix}). "
-                f"Received: {pixels.dtype} of shape {pixels.shape}."
-            )
-        write_image(path, galaxy_id, pixels)
+    path, npix = begin_dataset(path, recipe, tree), int(info["npix"])
+    if storage == "files":
+        settle_files(path)
+    _add_images(path, images, npix, storage)
     table = _contract_columns(table, tree)
-    check_images(path, table["id"])
+    if storage == "shards":
+        found = Scattered(path)
+        stored = _store_images(path, table, npix, storage, lambda rows: found.read(table["id"].iloc[rows]))
+    else:
+        check_images(path, table["id"])
+        stored = _store_images(path, table, npix, storage, ImageFiles(path / "images", table["id"]).read)
     (path / "dataset.yaml").unlink(missing_ok=True)  # of an earlier table: it must not vouch for the new one
+    if storage == "shards":
+        place_shards(path, stored["shards"])
     with write_atomically(path / "catalog.parquet") as partial:
         table.to_parquet(partial, index=False)
     full = {
@@ -141,33 +155,50 @@ def write_dataset(path, table, images, info, tree=None, recipe=None):
         "tree_hash": None if tree is None else tree.hash,
         "tree": None if tree is None else tree.to_dict(),
         "counts": _counts(table),
-        "content_hash": _content_hash(path, table),
+        **stored,
     }
     _write_yaml(path / "dataset.yaml", full)
+    if storage == "shards":
+        remove_parcels(path)
+        remove_files(path, table["id"])
     return path
 
 
-def write_image(path, galaxy_id, pixels):
-    """Write the image of one galaxy into a dataset directory, whole or not at all.
+def change_storage(path, storage):
+    """Store the images of a finished dataset in another way, in place; interrupted, it can be called again.
+
+    Table and content hash stay as they are. A decoded cache stays, too.
 
     Parameters
     ----------
     path : str or pathlib.Path
-        The directory, as `begin_dataset` makes it.
-    galaxy_id : int or str
-        Id of the galaxy.
-    pixels : numpy.ndarray of uint8
-        Grey levels, shape (npix, npix).
+        The dataset directory.
+    storage : {"files", "shards"}
+        A PNG file for each galaxy, which can be looked at; or shards, for numbers that a folder can not hold.
+
+    Raises
+    ------
+    DataError
+        The dataset can not be opened, or an image is missing.
+    ConfigError
+        The storage is no other.
     """
-    # as `write_atomically`, with half of its calls to the system, of which every image costs one set
-    partial = f"{path}/images/.partial-{os.getpid()}.png"
-    try:
-        with open(partial, "wb") as file:  # noqa: PTH123
-            file.write(encode_png(pixels))
-        os.replace(partial, f"{path}/images/{image_name(galaxy_id)}")  # noqa: PTH105
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    check_storage(storage)
+    dataset = open_dataset(path)
+    path, table, read = dataset.path, dataset.table, dataset.encoded.read
+    forget_parcels(path)  # of a preparation that was interrupted: they are of another table
+    if dataset.info.get("storage", "files") != storage:
+        if storage == "files":
+            unpack_images(path, table["id"], read)
+        stored = _store_images(path, table, dataset.npix, storage, read)
+        if storage == "shards":
+            place_shards(path, stored["shards"])
+        kept = {key: value for key, value in dataset.info.items() if key not in {"shards", *stored}}
+        _write_yaml(path / "dataset.yaml", {**kept, **stored})
+    if storage == "shards":
+        remove_files(path, table["id"])
+    else:
+        remove_shards(path)
 
 
 def encode_png(pixels):
@@ -189,6 +220,52 @@ def encode_png(pixels):
     return buffer.getvalue()
 
 
+def _add_images(path, images, npix, storage):
+    """Add those images that the directory does not have."""
+    images = iter(images)
+    first = next(images, None)
+    if first is None:
+        return
+    there = {file.name for file in (path / "images").iterdir()}
+    if storage == "shards":
+        there |= set(map(image_name, Scattered(path).ids.tolist()))
+    new = ((i, _encode(i, image, npix)) for i, image in chain([first], images) if image_name(i) not in there)
+    if storage == "files":
+        for galaxy_id, png in new:
+            write_png(path, galaxy_id, png)
+        return
+    while part := list(islice(new, GROUP_ROWS)):
+        ids, pngs = zip(*part, strict=True)
+        write_parcel(path, fingerprint(list(map(str, ids))), ids, pngs)
+
+
+def _encode(galaxy_id, image, npix):
+    pixels = np.asarray(image)
+    if pixels.shape != (npix, npix) or pixels.dtype != np.uint8:
+        raise DataError(
+            f"The image of the galaxy {galaxy_id!r} must be uint8 of shape ({npix}, {npix}). "
+            f"Received: {pixels.dtype} of shape {pixels.shape}."
+        )
+    return encode_png(pixels)
+
+
+def _store_images(path, table, npix, storage, read):
+    """Write the shards, if it is to be shards, but do not place them; give what dataset.yaml says of the images.
+
+    The content hash is that of the table's values and the PNGs, in the order of the table.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(",".join(table.columns).encode())
+    digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
+    if storage == "shards":
+        shards = pack_images(path, table, npix, digest, read)
+        return {"storage": storage, "shards": shards, "content_hash": digest.hexdigest()}
+    for start in range(0, len(table), GROUP_ROWS):
+        for png in read(np.arange(start, min(start + GROUP_ROWS, len(table)))):
+            digest.update(png)
+    return {"storage": storage, "content_hash": digest.hexdigest()}
+
+
 def _contract_columns(table, tree):
     table = table.reset_index(drop=True).copy()
     for column in COLUMNS:
@@ -197,6 +274,7 @@ def _contract_columns(table, tree):
     votes = [] if tree is None else [f"{stem}_votes" for stem in tree.stems]
     missing = [column for column in votes if column not in table.columns]
     table = pd.concat([table, pd.DataFrame(np.nan, index=table.index, columns=missing)], axis=1)
+    table = table.astype(dict.fromkeys(votes, np.float32))
     derived = table["log_ml_g"] + np.log10(table["luminosity_g"].where(table["luminosity_g"] > 0))
     table["log_mstar"] = table["log_mstar"].fillna(derived)
     rest = [column for column in table.columns if column not in {*COLUMNS, *votes}]
@@ -217,17 +295,6 @@ def _counts(table):
             "votes_and_log_ml": int((v & m).sum()),
         }
     return counts
-
-
-def _content_hash(path, table):
-    """Hash of the table's values and the image files, in the order of the table."""
-    digest = hashlib.blake2b(digest_size=8)
-    digest.update(",".join(table.columns).encode())
-    digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
-    for galaxy_id in table["id"]:
-        with open(f"{path}/images/{image_name(galaxy_id)}", "rb", buffering=0) as file:  # noqa: PTH123
-            digest.update(file.read())
-    return digest.hexdigest()
 
 
 def _write_yaml(file, data):

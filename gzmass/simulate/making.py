@@ -1,13 +1,13 @@
 """A dataset directory of simulated galaxies: rendered in units of work that an interruption can not spoil."""
 
 from functools import partial as bind
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from gzmass.datasets import begin_dataset, split_by_id, write_dataset
-from gzmass.datasets.dataset import image_name
+from gzmass.datasets import begin_dataset, change_storage, split_by_id, write_dataset
+from gzmass.datasets.parcels import write_parcel
+from gzmass.datasets.storage import check_storage, write_png
 from gzmass.datasets.write import encode_png
 from gzmass.engine import map_pieces, write_atomically
 from gzmass.errors import ConfigError
@@ -24,7 +24,16 @@ GALAXIES_PER_UNIT = 250
 
 
 def simulate(
-    out, n_galaxies, npix=69, seed=0, unlabelled_votes=0.3, unlabelled_ml=0.0, fractions=None, workers=1, progress=None
+    out,
+    n_galaxies,
+    npix=69,
+    seed=0,
+    unlabelled_votes=0.3,
+    unlabelled_ml=0.0,
+    fractions=None,
+    workers=1,
+    progress=None,
+    storage="files",
 ):
     """Write a dataset of simulated galaxies; interrupted and called again, it goes on where it was.
 
@@ -46,6 +55,8 @@ def simulate(
         Processes that render; the result does not depend on it.
     progress : callable, optional
         Called as ``progress(done, total)`` with numbers of galaxies.
+    storage : {"files", "shards"}, default "files"
+        How the images are stored: a PNG file each, or shards. A finished dataset is changed to it in place.
 
     Returns
     -------
@@ -61,6 +72,7 @@ def simulate(
     check_npix(npix)
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise ConfigError(f"workers must be a whole number of at least 1. Received: workers={workers!r}.")
+    check_storage(storage)
     for name, value in (("unlabelled_votes", unlabelled_votes), ("unlabelled_ml", unlabelled_ml)):
         if not 0 <= value <= 1:
             raise ConfigError(f"{name} must be a fraction between 0 and 1. Received: {name}={value!r}.")
@@ -71,11 +83,14 @@ def simulate(
         "unlabelled_votes": float(unlabelled_votes), "unlabelled_ml": float(unlabelled_ml), "fractions": fractions,
     }  # fmt: skip
     path = begin_dataset(out, recipe, tree)
+    if (path / "dataset.yaml").is_file():
+        change_storage(path, storage)
+    else:
+        _render_units(path, n_galaxies, npix, seed, workers, progress, storage)
+        scales = sorted((path / "units").glob("[0-9]*.npy"))
+        table["stretch_scale"] = np.concatenate([np.load(file) for file in scales])
+        write_dataset(path, table, (), _info(table, recipe), tree=tree, recipe=recipe, storage=storage)
     units = path / "units"
-    if not (path / "dataset.yaml").is_file():
-        _render_units(path, units, n_galaxies, npix, seed, workers, progress)
-        table["stretch_scale"] = np.concatenate([np.load(file) for file in sorted(units.glob("[0-9]*.npy"))])
-        write_dataset(path, table, (), _info(table, recipe), tree=tree, recipe=recipe)
     for file in units.glob("*"):
         file.unlink()
     if units.is_dir():
@@ -100,15 +115,16 @@ def _table(n_galaxies, npix, seed, unlabelled_votes, unlabelled_ml, fractions, t
     return pd.concat([population, pd.DataFrame(votes, columns=[f"{stem}_votes" for stem in tree.stems])], axis=1)
 
 
-def _render_units(path, units, n_galaxies, npix, seed, workers, progress):
+def _render_units(path, n_galaxies, npix, seed, workers, progress, storage):
     """Render what is not there yet; a unit is finished when its file of stretch scales is there."""
+    units = path / "units"
     units.mkdir(exist_ok=True)
     starts = range(0, n_galaxies, GALAXIES_PER_UNIT)
     sizes = {start: min(GALAXIES_PER_UNIT, n_galaxies - start) for start in starts}
     todo = [start for start in starts if not _unit_file(units, start).is_file()]
     done = n_galaxies - sum(sizes[start] for start in todo)
 
-    render_unit = bind(_render_unit, path, units, npix, seed)
+    render_unit = bind(_render_unit, path, npix, seed, storage)
     pieces = ((start, sizes[start]) for start in todo)
     for size in map_pieces(render_unit, pieces, min(workers, max(len(todo), 1))):
         done += size
@@ -116,14 +132,19 @@ def _render_units(path, units, n_galaxies, npix, seed, workers, progress):
             progress(done, n_galaxies)
 
 
-def _render_unit(path, units, npix, seed, piece):
+def _render_unit(path, npix, seed, storage, piece):
     start, size = piece
-    scales = np.empty(size)
-    for row, galaxy in enumerate(draw_population(size, seed, start).to_dict("records")):
+    scales, pngs = np.empty(size), []
+    galaxies = draw_population(size, seed, start)
+    for row, galaxy in enumerate(galaxies.to_dict("records")):
         pixels, scales[row] = log_stretch(render(galaxy, npix, galaxy_rng(seed, galaxy["id"], "image")))
-        with write_atomically(Path(path) / "images" / image_name(galaxy["id"])) as partial:
-            partial.write_bytes(encode_png(pixels))
-    with write_atomically(_unit_file(units, start)) as partial:
+        pngs.append(encode_png(pixels))
+    if storage == "shards":
+        write_parcel(path, f"{start:09d}", galaxies["id"], pngs)
+    else:
+        for galaxy_id, png in zip(galaxies["id"].tolist(), pngs, strict=True):
+            write_png(path, galaxy_id, png)
+    with write_atomically(_unit_file(path / "units", start)) as partial:
         np.save(partial, scales)
     return size
 

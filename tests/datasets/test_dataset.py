@@ -89,30 +89,37 @@ def test_no_labels_in_the_split_is_said(path):
 
 def test_pixels_are_decoded_once(path):
     ds = open_dataset(path)
+    assert not (path / "cache").exists()
     first = ds.images()
+    assert not (path / "cache").exists()  # only training, which comes back to them, keeps them decoded
+    assert (ds.pixels[:] == first[..., 0]).all()
     (cache,) = (path / "cache").iterdir()
     assert cache.name == f"pixels-{ds.info['content_hash']}.npy"
     for image in (path / "images").iterdir():
         image.write_bytes(b"")
     assert (open_dataset(path).images() == first).all()
     cache.unlink()
-    with pytest.raises(DataError, match=r"images/\d+\.png' can not be read"):
-        open_dataset(path).images()
+    for read in (lambda ds: ds.pixels, lambda ds: ds.images()):
+        with pytest.raises(
+            DataError, match=r"images/\d+\.png' can not be used: the image can not be read: it is no PNG"
+        ):
+            read(open_dataset(path))
     assert not list((path / "cache").iterdir())
 
 
 def test_a_directory_that_can_not_be_written_is_read_into_memory(path, monkeypatch):
     expected = open_dataset(path).images()
-    shutil.rmtree(path / "cache")
     monkeypatch.setattr(os, "access", lambda *_: False)
-    assert (open_dataset(path).images() == expected).all()
+    ds = open_dataset(path)
+    assert (ds.pixels == expected[..., 0]).all()
+    assert (ds.images([3]) == expected[[3]]).all()
     assert not (path / "cache").exists()
 
 
 def test_image_of_another_size(path):
     file = path / "images" / f"{FIRST + 4}.png"
     Image.fromarray(np.zeros((20, 20), dtype=np.uint8)).save(file)
-    with pytest.raises(DataError, match=rf"{FIRST + 4}.png' has 20 x 20 pixels .* says 16 x 16"):
+    with pytest.raises(DataError, match=rf"{FIRST + 4}.png' can not be used: .* 20 x 20 pixels .* 16 x 16"):
         open_dataset(path).images()
 
 

@@ -197,6 +197,17 @@ def test_galaxies_without_an_image_are_set_aside(config, folder):
     assert "images: 1 of 6 are not of a galaxy in the list" in summary.notes
 
 
+def test_right_ascensions_that_may_be_hours_are_asked_about(config, folder):
+    table = pd.read_csv(folder / "galaxies.csv", dtype={"objid": str})
+    notes = {}
+    for ra in (30.0, 3.0):
+        table.assign(ra_deg=ra + 0.01 * np.arange(len(table)), dec_deg=1.0).to_csv(folder / "placed.csv", index=False)
+        columns = {"ra": "ra_deg", "dec": "dec_deg"}
+        galaxies = {"file": "placed.csv", "id": "objid", "columns": columns}
+        notes[ra] = prepare(config(out=folder / f"ds{ra}", galaxies=galaxies)).notes
+    assert [any("are they hours?" in note for note in notes[ra]) for ra in (30.0, 3.0)] == [False, True]
+
+
 def test_a_second_catalogue_fills_the_galaxies_that_the_first_does_not_know(config, folder):
     ratios = pd.read_csv(folder / "ratios.csv")
     ratios.iloc[:3].assign(ml=0.5).to_csv(folder / "few.csv", index=False)

@@ -73,9 +73,35 @@ def test_an_interrupted_run_goes_on(small, tmp_path, monkeypatch):
     assert open_dataset(out).table.equals(open_dataset(small["path"]).table)
 
 
+def test_shards_hold_the_same_dataset_and_go_on_too(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(making, "GALAXIES_PER_UNIT", 20)
+    out, arguments = tmp_path / "shards", {"npix": 24, "seed": 5, "unlabelled_ml": 0.2, "storage": "shards"}
+    rendered, original = [], making.render
+
+    def interrupted(galaxy, npix, rng):
+        rendered.append(galaxy["id"])
+        if len(rendered) == 45:
+            raise KeyboardInterrupt
+        return original(galaxy, npix, rng)
+
+    monkeypatch.setattr(making, "render", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        simulate(out, 60, **arguments)
+    simulate(out, 60, **arguments)
+    assert rendered[45:] == list(range(40, 60))
+    packed, files = open_dataset(out), open_dataset(small["path"])
+    assert {file.name for file in out.iterdir()} == {"catalog.parquet", "dataset.yaml", "recipe.yaml", "shards"}
+    assert packed.info["content_hash"] == files.info["content_hash"]
+    assert (packed.images() == files.images()).all()
+    simulate(out, 60, **{**arguments, "storage": "files"})
+    assert contents(out) == contents(small["path"])
+    assert len(rendered) == 65
+
+
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
+        ({"storage": "zip"}, "files, shards. Received: storage='zip'"),
         ({"n_galaxies": 0}, "n_galaxies=0"),
         ({"npix": 15}, "npix=15"),
         ({"unlabelled_votes": 1.5}, "unlabelled_votes=1.5"),
