@@ -32,6 +32,9 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.
 Trunk = Annotated[str, typer.Argument(metavar="RUN", help="A run directory, or resnet34:WEIGHTS.")]
 DatasetFolder = Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset directory.")]
 Split = Annotated[str, typer.Option(help="train, val, test or all.")]
+Engine = Annotated[str, typer.Option(help="Where it is computed: local (processes of this machine) or dask.")]
+Scheduler = Annotated[str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler that runs: tcp://host:8786.")]
+Slurm = Annotated[Path | None, typer.Option(metavar="CONFIG", help="Slurm jobs as Dask workers: configs/slurm.yaml.")]
 
 
 def _print_version(wanted):
@@ -50,17 +53,27 @@ def _start(
 
 
 @app.command()
-def prepare(config: ConfigFile, overrides: Overrides = None):
+def prepare(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    engine: Engine = "local",
+    scheduler: Scheduler = None,
+    slurm: Slurm = None,
+):
     """Turn images and catalogues into a dataset directory."""
     from gzmass import console
     from gzmass.config import load_config
     from gzmass.datasets import PrepareConfig
     from gzmass.datasets import prepare as prepare_dataset
+    from gzmass.engine import open_engine
 
     settings = load_config(PrepareConfig, config, overrides or ())
     console.say(f"Preparing {settings.npix}-px images in {settings.out}")
-    with console.bar("prepare", "galaxies") as progress:
-        summary = prepare_dataset(settings, progress=progress)
+    with (
+        open_engine(engine, settings.workers, scheduler, slurm) as opened,
+        console.bar("prepare", "galaxies") as progress,
+    ):
+        summary = prepare_dataset(settings, progress=progress, engine=opened)
     console.summary(summary.counts)
     for match in summary.matches:
         apart = match["median_separation_arcsec"]
@@ -88,6 +101,7 @@ def simulate(
         typer.Option(metavar="TRAIN VAL TEST", help="Fractions of the splits; default 0.7 0.1 0.2."),
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes that render.")] = 1,
+    storage: Annotated[str, typer.Option(help="How the images are stored: files, a PNG each, or shards.")] = "files",
 ):
     """Make a dataset of simulated galaxies with votes, M/L and metadata."""
     from gzmass import console
@@ -106,6 +120,7 @@ def simulate(
             fractions=fractions and dict(zip(SPLITS, fractions, strict=True)),
             workers=workers,
             progress=progress,
+            storage=storage,
         )
     console.summary(summary)
     console.made(out)
@@ -277,17 +292,54 @@ def evaluate(
 @app.command()
 def predict(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="A run directory, or several: an ensemble.")],
-    dataset: DatasetFolder,
-    out: Annotated[Path, typer.Option(help="The table: .parquet, .csv, .ecsv, .fits or .vot.")],
+    dataset: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="A dataset directory, a HATS catalogue, or a folder of shards.")
+    ],
+    out: Annotated[str, typer.Option(help="The table: .parquet, .csv, .ecsv, .fits or .vot; or a directory of parts.")],
     split: Split = "all",
+    engine: Engine = "local",
+    workers: Annotated[int, typer.Option(help="Processes that predict; they need a directory.")] = 1,
+    scheduler: Scheduler = None,
+    slurm: Slurm = None,
+    id_column: Annotated[str, typer.Option("--id", help="Column of ids, of shards and HATS.")] = "id",
+    image_column: Annotated[str, typer.Option("--images", help="Column of images or their paths there.")] = "image",
 ):
-    """Predict M/L, stellar mass and vote fractions, with one run or the mean of several: a table."""
+    """Predict M/L, stellar mass and vote fractions, with one run or the mean of several; exit code 3 if units failed.
+
+    Shards may also be named one by one: gzmass predict RUN part-*.parquet --out DIRECTORY
+    """
     from gzmass import console
 
     chosen = console.split(split)
+    shards = [path for path in runs if path.suffix == ".parquet"]
+    runs = [path for path in runs if path not in shards]
+    source = [*shards, dataset] if shards else dataset
+    if Path(out).suffix in ("", ".") or out.endswith("/"):
+        console.say(f"Predicting the split {split} of {dataset} with {', '.join(map(str, runs))}")
+        from gzmass.engine import open_engine
+
+        with open_engine(engine, workers, scheduler, slurm) as opened:
+            console.load_keras()
+            from gzmass.inference import find_galaxies, predict_parts
+
+            galaxies = find_galaxies(source, id_column, image_column)
+            with console.bar("predict", "galaxies") as progress:
+                made = predict_parts(runs, galaxies, out, opened, chosen, progress=progress)
+        console.parts_summary(made)
+        if made.failed_units:
+            raise typer.Exit(_INCOMPLETE)
+        return
+    several = workers > 1 or engine != "local" or scheduler or slurm
+    bare = dataset.suffix == ".parquet" or (dataset.is_dir() and not list(dataset.glob("*.yaml")))
+    if shards or several or bare:
+        raise ConfigError(
+            f"Shards, HATS catalogues and several workers need a directory for the parts of the table, "
+            f"'--out {Path(out).with_suffix('')}/'. Received: --out {out!r}."
+        )
     console.say(f"Predicting the split {split} of {dataset} with {', '.join(map(str, runs))}")
     console.load_keras()
     from gzmass.datasets import open_dataset
+    from gzmass.evaluation.sample_domain import sample_in_words
     from gzmass.inference import load_ensemble
     from gzmass.inference import predict as predict_dataset
 
@@ -302,6 +354,11 @@ def predict(
         predictions = predict_dataset(predictor, open_dataset(dataset), chosen, out, progress=progress)
     outside = int((~predictions["in_domain"]).sum())
     console.say(f"{len(predictions)} galaxies, {outside} of them outside what the run was trained on")
+    if len(runs) == 1:
+        from gzmass.models.domain_score import load_domain_score
+
+        for sentence in sample_in_words(predictions, load_domain_score(runs[0])):
+            console.say(sentence)
     console.made(out)
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "experiment",
     "load_keras",
     "made",
+    "parts_summary",
     "run_summary",
     "say",
     "split",
@@ -94,6 +95,29 @@ def split(name):
     if name not in allowed:
         raise ConfigError(f"--split must be one of {', '.join(allowed)}. Received: {name!r}.")
     return None if name == "all" else name
+
+
+def parts_summary(made):
+    """Print what a prediction in parts came to, and the path of what it made.
+
+    Parameters
+    ----------
+    made : gzmass.inference.PartsSummary
+        What `gzmass.inference.predict_parts` returned.
+    """
+    say(f"{made.n_rows} galaxies, {made.n_outside} of them outside what the run was trained on")
+    if made.n_failed:
+        say(f"{made.n_failed} galaxies could not be predicted: their status is 'failed', status_reason says why")
+    if made.n_found:
+        say(f"{made.n_found} of {made.n_units} units of work were finished before")
+    if made.failed_units:
+        say(f"{len(made.failed_units)} of {made.n_units} units failed; the same command tries them again")
+        say(f"which and why: {made.path / 'failed_units.csv'}")
+    if made.note:
+        say(made.note)
+    if made.hats and made.hats != made.path:
+        say(f"the parts lie in {made.path / 'parts'}; LSDB opens what follows")
+    say(f"-> {made.hats or made.path}")
 
 
 def _progress():

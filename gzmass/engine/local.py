@@ -1,35 +1,22 @@
-"""A function mapped over pieces of work in the processes of one machine, in order and in bounded memory."""
+"""Work in the processes of one machine: pieces in order and in bounded memory, or units that may kill their process."""
 
-import os
-import pickle
 import queue
-import signal
-import sys
-import traceback
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context, resource_tracker
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import wait
 
+from gzmass.engine.processes import DiedError, Worker, end
 from gzmass.errors import ConfigError, GzmassError
 
-__all__ = ["map_pieces"]
+__all__ = ["ATTEMPTS", "LocalEngine", "map_pieces"]
 
-# spawned, not forked: this process may have threads (TensorFlow's), and a fork of those can hang
-_SPAWN = get_context("spawn")
-
-# what BLAS libraries, OpenMP, numexpr and Arrow read when they are loaded
-_THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
-_PATIENCE = 5  # seconds that a process has to tidy up before it is killed
+#: How often a unit is begun whose process dies: a kill from outside is not its fault.
+ATTEMPTS = 3
 
 
-def map_pieces(function, pieces, workers=1, ahead=2):
+def map_pieces(function, pieces, workers=1, ahead=2, engine=None):
     """Call a function on every piece of work and give the results in the order of the pieces.
 
     Pieces are taken as they are needed: at most ``workers * ahead`` of them, results that wait for their turn
@@ -49,6 +36,8 @@ def map_pieces(function, pieces, workers=1, ahead=2):
         results are asked for.
     ahead : int, default 2
         Pieces that are taken for each worker: one that it works on, and those that wait so that it need not.
+    engine : LocalEngine or gzmass.engine.dask.DaskEngine, optional
+        What to compute with instead: its ``map`` is called, which has workers of its own.
 
     Returns
     -------
@@ -61,12 +50,118 @@ def map_pieces(function, pieces, workers=1, ahead=2):
     ConfigError
         `workers` or `ahead` is less than 1.
     """
-    for name, value in (("workers", workers), ("ahead", ahead)):
-        if value < 1:
-            raise ConfigError(f"The number {name!r} must be at least 1. Received: {value}.")
+    _check_positive(workers=workers, ahead=ahead)
+    if engine is not None:
+        return engine.map(function, pieces)
     if workers == 1:
         return (function(piece) for piece in pieces)
     return _map_in_processes(function, pieces, workers, ahead)
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """The engine of one machine: a pool of processes.
+
+    Parameters
+    ----------
+    workers : int, default 1
+        Number of processes; of several each computes with one thread.
+    """
+
+    workers: int = 1
+
+    def __post_init__(self):
+        _check_positive(workers=self.workers)
+
+    def map(self, function, pieces):
+        """Call a function on every piece of work and give the results in the order of the pieces.
+
+        Parameters
+        ----------
+        function : callable
+            As `map_pieces` takes it.
+        pieces : iterable
+            The pieces of work.
+
+        Returns
+        -------
+        generator
+            The results, as `map_pieces` gives them.
+        """
+        return map_pieces(function, pieces, self.workers)
+
+    def run(self, function, items):
+        """Call a function on every item, and go on when that kills a process.
+
+        Parameters
+        ----------
+        function : callable
+            As `map_pieces` takes it; it always runs in another process, also with one worker. What it raises ends
+            the run.
+        items : iterable
+            Taken as they are needed.
+
+        Yields
+        ------
+        item : object
+            An item that is done, in the order in which they are.
+        result : object
+            What the function returned; None if the item has no result.
+        death : str or None
+            If the process died at this item each of `ATTEMPTS` times: one sentence that says so.
+
+        Raises
+        ------
+        GzmassError
+            A process can not even start.
+        """
+        tasks = ((item, 1) for item in items)
+        again, started, idle, busy = deque(), [], [], {}
+        try:
+            while True:
+                while len(busy) < self.workers and (task := again.popleft() if again else next(tasks, None)):
+                    if not idle:
+                        idle.append(Worker(function, one_thread=self.workers > 1))
+                        started.append(idle[-1])
+                    worker = idle.pop()
+                    busy[worker.connection] = worker, task
+                    with suppress(DiedError):  # its connection has ended, and receiving from it says so
+                        worker.send(task[0])
+                if not busy:
+                    return
+                for connection in wait(list(busy)):
+                    worker, (item, attempt) = busy[connection]
+                    if not worker.ready and _starts(worker):
+                        continue
+                    del busy[connection]
+                    try:
+                        result = worker.receive()
+                    except DiedError:
+                        started.remove(worker)
+                        if attempt < ATTEMPTS:
+                            again.append((item, attempt + 1))
+                        else:
+                            yield item, None, f"its worker process {worker.death()} at each of {ATTEMPTS} attempts"
+                    else:
+                        idle.append(worker)
+                        yield item, result, None
+        finally:
+            end(started)
+
+
+def _starts(worker):
+    """Take note that a process has started; or that it has ended before, which only a kill from outside may do."""
+    with suppress(DiedError):
+        worker.start_up()
+        return True
+    worker.death()
+    return False
+
+
+def _check_positive(**numbers):
+    for name, value in numbers.items():
+        if value < 1:
+            raise ConfigError(f"The number {name!r} must be at least 1. Received: {value}.")
 
 
 def _map_in_processes(function, pieces, workers, ahead):
@@ -76,19 +171,22 @@ def _map_in_processes(function, pieces, workers, ahead):
     try:
         for piece in pieces:
             if len(started) < workers:
-                started.append(_Worker(function))
+                started.append(Worker(function))
                 idle.put(started[-1])
             waiting.append(threads.submit(_hand_to_idle, idle, piece))
             if len(waiting) == workers * ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    except _DiedError as died:
-        raise GzmassError(died.args[0].death()) from None
+    except DiedError as died:
+        raise GzmassError(
+            f"A worker process {died.args[0].death()} at its work, as happens when memory runs out; what is finished "
+            "is kept, run the same again to continue, with fewer workers if it happens again."
+        ) from None
     finally:
         for future in waiting:
             future.cancel()
-        _end(started)
+        end(started)
         threads.shutdown()
 
 
@@ -98,110 +196,3 @@ def _hand_to_idle(idle, piece):
         return worker.compute(piece)
     finally:
         idle.put(worker)
-
-
-class _Worker:
-    """A process and the connection to it."""
-
-    def __init__(self, function):
-        self.connection, theirs = _SPAWN.Pipe()
-        self.ready = False
-        self.process = _SPAWN.Process(target=_serve, args=(theirs, function), daemon=True)
-        with _one_thread_each(), _without_interrupts():
-            self.process.start()
-        theirs.close()  # so that the end of the process is the end of the connection
-
-    def compute(self, piece):
-        try:
-            self.ready = self.ready or self.connection.recv()
-            self.connection.send(piece)
-            failed, result = self.connection.recv()
-        except (EOFError, OSError):
-            raise _DiedError(self) from None
-        if failed:
-            raise result
-        return result
-
-    def death(self):
-        """Say how the process ended; for the thread that started it, as only one may wait for a process."""
-        self.process.join(_PATIENCE)
-        code = self.process.exitcode
-        if not self.ready:
-            return (
-                f"A worker process could not start (exit code {code}); a script that uses several workers must do its "
-                'work under `if __name__ == "__main__":`.'
-            )
-        how = f"was killed by {signal.Signals(-code).name}" if (code or 0) < 0 else f"ended with exit code {code}"
-        return (
-            f"A worker process {how} at its work, as happens when memory runs out; what is finished is kept, run the "
-            "same again to continue, with fewer workers if it happens again."
-        )
-
-
-class _DiedError(Exception):
-    """A process is gone; its worker is the argument."""
-
-
-def _end(workers):
-    for worker in workers:
-        worker.process.terminate()
-    for worker in workers:
-        worker.process.join(_PATIENCE)
-        if worker.process.exitcode is None:
-            worker.process.kill()
-            worker.process.join()
-
-
-@contextmanager
-def _one_thread_each():
-    """Let a process started inside compute with one thread; the libraries read these variables when they load."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _without_interrupts():
-    """Let a process started inside not hear Ctrl-C, which a terminal sends to all: this process ends the others."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # begun with the first process, it would unblock the signal again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _serve(connection, function):
-    """Compute piece after piece, in a process of its own, until the connection ends."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # an exception, so that files begun are removed
-    try:
-        connection.send(True)
-        while True:
-            piece = connection.recv()
-            try:
-                message = pickle.dumps((False, function(piece)))
-            except Exception as error:  # noqa: BLE001  it is raised again where the result is asked for
-                message = pickle.dumps((True, _portable(error)))
-            connection.send_bytes(message)
-    except (EOFError, OSError):
-        return  # nobody waits for results any more
-
-
-def _portable(error):
-    """Make an exception that survives pickling, with the lines where it was raised as a note."""
-    error.add_note("".join(traceback.format_exception(error)))
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301  bytes of this very line
-    except Exception:  # noqa: BLE001  an exception can refuse in any way
-        return RuntimeError("".join(traceback.format_exception(error)))
-    return error

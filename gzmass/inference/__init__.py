@@ -3,5 +3,17 @@
 from gzmass.inference.ensemble import Ensemble, load_ensemble
 from gzmass.inference.features import features, write_features
 from gzmass.inference.predict import predict, write_predictions
+from gzmass.inference.predict_parts import PartsSummary, predict_parts
+from gzmass.inference.sources import find_galaxies
 
-__all__ = ["Ensemble", "features", "load_ensemble", "predict", "write_features", "write_predictions"]
+__all__ = [
+    "Ensemble",
+    "PartsSummary",
+    "features",
+    "find_galaxies",
+    "load_ensemble",
+    "predict",
+    "predict_parts",
+    "write_features",
+    "write_predictions",
+]

@@ -15,7 +15,7 @@ from gzmass.models import Run, load_run
 from gzmass.models.columns import assemble
 from gzmass.models.validation import read_validation
 
-__all__ = ["MIN_COMMON", "Ensemble", "load_ensemble"]
+__all__ = ["MIN_COMMON", "Ensemble", "load_ensemble", "refuse_different_cards"]
 
 #: Galaxies that all runs must have held out for the ensemble to be calibrated on them.
 MIN_COMMON = 100
@@ -74,7 +74,7 @@ class Ensemble:
         pandas.DataFrame
             The columns of `gzmass.models.Run.predict`: ``log_ml_g`` is the mean of the mixture and its percentiles and
             bounds are quantiles of the mixture; votes are the mean probabilities of the runs that have them;
-            ``domain_score`` is the mean of those that have it.
+            ``domain_score`` is made of the means of its parts, of those that have them.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class Ensemble:
         """
         every = [run.outputs(images, metadata, batch_size) for run in self.runs]
         known = self.runs[0].known(metadata, luminosity)
-        parts = {name: np.mean(found, axis=0) for name in ("votes", "domain_score") if (found := _those(every, name))}
+        parts = {name: np.mean(found, axis=0) for name in ("votes", "domain_parts") if (found := _those(every, name))}
         parts["reasons"] = np.array([_union(reasons) for reasons in zip(*_those(every, "reasons"), strict=True)])
         mass_to_light = None
         if "log_ml" in every[0]:
@@ -128,8 +128,7 @@ def load_ensemble(runs):
     runs = tuple(run if isinstance(run, Run) else load_run(run) for run in runs)
     if len(runs) < 2:
         raise DataError(f"An ensemble has at least two runs. Received: {len(runs)}.")
-    for run in runs[1:]:
-        _refuse_difference(runs[0], run)
+    refuse_different_cards([run.path for run in runs], [run.card for run in runs])
     if "log_ml" not in runs[0].model.output:
         return Ensemble(runs, {}, 0)
     tables = [read_validation(run.path) for run in runs]
@@ -147,19 +146,36 @@ def load_ensemble(runs):
     return Ensemble(runs, choose_calibration(score, 0.0, 1.0, quantities), len(ids))
 
 
-def _refuse_difference(first, other):
-    compared = {"npix": (first.npix, other.npix)}
-    if first.tree is not None and other.tree is not None:
-        compared["tree"] = (first.card["tree_hash"], other.card["tree_hash"])
-    compared["output of M/L"] = tuple("log_ml" in run.model.output for run in (first, other))
-    one, two = first.card["dataset"], other.card["dataset"]
-    compared |= {key: (one[key], two[key]) for key in _CONVENTIONS if key in one and key in two}
-    for key, (here, there) in compared.items():
-        if here != there:
-            raise DataError(
-                f"The runs {str(first.path)!r} and {str(other.path)!r} can not be averaged: the {key} of the first is "
-                f"{here!r}, that of the second {there!r}."
-            )
+def refuse_different_cards(paths, cards):
+    """Refuse runs whose predictions can not be averaged.
+
+    Parameters
+    ----------
+    paths : sequence of str or pathlib.Path
+        The run directories.
+    cards : sequence of dict
+        Their cards.
+
+    Raises
+    ------
+    DataError
+        Two of them differ in npix, in the tree of their votes, in the conventions of their labels or images, or in
+        whether they predict M/L.
+    """
+    for path, other in zip(paths[1:], cards[1:], strict=True):
+        first = cards[0]
+        compared = {"npix": (first["npix"], other["npix"])}
+        if first["tree"] and other["tree"]:
+            compared["tree"] = (first["tree_hash"], other["tree_hash"])
+        compared["output of M/L"] = tuple(card["kind"] == "finetune-ml" for card in (first, other))
+        one, two = first["dataset"], other["dataset"]
+        compared |= {key: (one[key], two[key]) for key in _CONVENTIONS if key in one and key in two}
+        for key, (here, there) in compared.items():
+            if here != there:
+                raise DataError(
+                    f"The runs {str(paths[0])!r} and {str(path)!r} can not be averaged: the {key} of the first is "
+                    f"{here!r}, that of the second {there!r}."
+                )
 
 
 def _scale(run):

@@ -11,7 +11,7 @@ from gzmass.evaluation import QUANTITIES
 from gzmass.inference.ensemble import Ensemble, load_ensemble
 from gzmass.models import Run, load_run
 
-__all__ = ["FORMATS", "predict", "write_predictions"]
+__all__ = ["FORMATS", "judge_stretch", "predict", "write_predictions"]
 
 #: Endings of a predictions table and what they stand for.
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".ecsv": "ascii.ecsv", ".fits": "fits", ".vot": "votable"}
@@ -59,8 +59,8 @@ def predict(run, dataset, split=None, out=None, progress=None):
             f"{dataset.npix} px: prepare one with npix={npix}."
         )
     rows = dataset.require_rows(split)
-    optional = [name for name in ("luminosity_g", *QUANTITIES) if name != "log_ml_g" and name in dataset.table]
-    columns = list(dict.fromkeys([*predictor.metadata, *optional]))
+    optional = [name for name in ("luminosity_g", "stretch_scale", *QUANTITIES) if name != "log_ml_g"]
+    columns = list(dict.fromkeys([*predictor.metadata, *(name for name in optional if name in dataset.table)]))
     table = pd.DataFrame(dataset.metadata(columns, rows), columns=columns)
     parts = []
     for start in range(0, len(rows), _CHUNK):
@@ -70,7 +70,7 @@ def predict(run, dataset, split=None, out=None, progress=None):
             progress(min(start + _CHUNK, len(rows)), len(rows))
     predictions = pd.concat(parts, ignore_index=True)
     predictions.insert(0, "id", dataset.table["id"].to_numpy()[rows])
-    _judge_stretch(predictions, runs[0], dataset)
+    judge_stretch(predictions, runs[0], dataset.info.get("stretch"))
     if out is not None:
         write_predictions(predictions, out)
     return predictions
@@ -153,11 +153,21 @@ def _astropy_table(predictions, kind):
     return table
 
 
-def _judge_stretch(predictions, run, dataset):
-    """Images that were stretched in another way are outside what the run knows, whatever their pixels look like."""
-    trained, here = run.card["dataset"].get("stretch"), dataset.info.get("stretch")
-    if trained != here:
-        reason = f"stretch {here} instead of {trained}"
+def judge_stretch(predictions, run, stretch):
+    """Mark images that were stretched in another way: outside what the run knows, whatever their pixels look like.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        What `gzmass.models.Run.predict` returned; ``in_domain`` and ``out_of_domain_reason`` are changed.
+    run : gzmass.models.Run
+        The run.
+    stretch : dict or None
+        How the images were stretched.
+    """
+    trained = run.card["dataset"].get("stretch")
+    if trained != stretch:
+        reason = f"stretch {stretch} instead of {trained}"
         predictions["in_domain"] = False
         predictions["out_of_domain_reason"] = [
             "; ".join(filter(None, [reason, known])) for known in predictions["out_of_domain_reason"]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from gzmass.evaluation.calibration import stellar_mass
+from gzmass.models.domain_score import PARTS, domain_score
 
 __all__ = ["assemble"]
 
@@ -40,10 +41,15 @@ def assemble(mass_to_light, luminosity, tree, parts):
         asked = tree.asked(fractions)
         columns.update({f"{stem}_fraction": fractions[:, k] for k, stem in enumerate(tree.stems)})
         columns.update({f"{q.name}_asked": asked[:, k] for k, q in enumerate(tree.questions)})
-    if "domain_score" in parts:
-        columns["domain_score"] = score = parts["domain_score"]
-        unusual = [f"domain_score {value:.3g} above 1" if value > 1 else "" for value in score]
-        reasons = np.array(["; ".join(filter(None, both)) for both in zip(reasons, unusual, strict=True)], dtype=object)
+    if "domain_parts" in parts:
+        found = dict(zip(PARTS, parts["domain_parts"], strict=True))
+        columns["domain_score"] = domain_score(parts["domain_parts"])
+        columns |= {"domain_noise": found["noise"], "domain_blur": found["blur"]}
+        reasons = reasons.astype(object)
+        for name, values in found.items():
+            for i in np.flatnonzero(np.abs(values) > 1):
+                reason = f"domain_{name} {values[i]:.3g} {'above 1' if values[i] > 0 else 'below -1'}"
+                reasons[i] = f"{reasons[i]}; {reason}" if reasons[i] else reason
     columns["in_domain"] = reasons == ""
     columns["out_of_domain_reason"] = reasons
     return pd.DataFrame(columns)

@@ -18,11 +18,11 @@ from gzmass.errors import DataError
 from gzmass.evaluation.calibration import apply_calibration
 from gzmass.models.columns import assemble
 from gzmass.models.domain import out_of_domain
-from gzmass.models.domain_score import domain_score, load_domain_score, save_domain_score
+from gzmass.models.domain_score import domain_parts, load_domain_score, save_domain_score
 from gzmass.models.forward import forward, with_features
 from gzmass.tree import DecisionTree
 
-__all__ = ["Run", "forward", "load_run", "save_run", "versions"]
+__all__ = ["Run", "forward", "load_run", "read_card", "save_run", "versions"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,8 @@ class Run:
             Log-stretched images as in a dataset directory, shape (n, npix, npix, 1) or (n, npix, npix).
         metadata : array_like of float or pandas.DataFrame, optional
             The columns `Run.metadata` in physical units, NaN where missing, shape (n, k); a data frame may have more
-            columns: a calibration in groups looks there for what it groups by. A graph without a metadata input takes
+            columns: a calibration in groups looks there for what it groups by, and the score of unusual galaxies for
+            ``pixel_scale_arcsec`` and ``stretch_scale``. A graph without a metadata input takes
             none.
         luminosity : array_like of float, optional
             Luminosity in the g band [L_sun,g], shape (n,), for the stellar masses; by default the column
@@ -104,8 +105,9 @@ class Run:
         pandas.DataFrame
             One row a galaxy: ``log_ml_g``, ``log_ml_g_sigma``, ``log_ml_g_p16``, ``_p50``, ``_p84``, bounds of the
             calibrated intervals [dex], ``log_mstar`` [log10 M_sun] and ``log_mstar_sigma`` [dex] where a luminosity is
-            known, ``<stem>_fraction`` (conditional), ``<question>_asked``, ``domain_score``, ``in_domain`` and
-            ``out_of_domain_reason``, as far as the graph has the heads and the run the scores.
+            known, ``<stem>_fraction`` (conditional), ``<question>_asked``, ``domain_score``, ``domain_noise``,
+            ``domain_blur``, ``in_domain`` and ``out_of_domain_reason``, as far as the graph has the heads and the run
+            the scores.
 
         Raises
         ------
@@ -135,8 +137,8 @@ class Run:
         -------
         dict of str to numpy.ndarray
             ``log_ml`` (mean and standard deviation before calibration) and ``votes`` as `gzmass.models.run.forward`
-            gives them; ``reasons``, shape (n,), as `gzmass.models.domain.out_of_domain` gives them; ``domain_score``,
-            shape (n,), in a run that has it.
+            gives them; ``reasons``, shape (n,), as `gzmass.models.domain.out_of_domain` gives them; ``domain_parts``,
+            shape (4, n), as `gzmass.models.domain_score.domain_parts` gives them, in a run that has them.
 
         Raises
         ------
@@ -144,11 +146,13 @@ class Run:
             Images or metadata of another shape or type than the graph takes.
         """
         images = self._checked_images(images)
-        metadata = self._checked_metadata(metadata, len(images))
+        given, metadata = metadata, self._checked_metadata(metadata, len(images))
         model, arrays = self._graph
         parts = forward(model, images, metadata, self.card["test_time_augmentation"], batch_size)
         if arrays is not None:
-            parts["domain_score"] = domain_score(arrays, parts.pop("features"), images, metadata)
+            known, unknown = self.known(given), np.full(len(images), np.nan)
+            values = np.stack([unknown, *(known.get(name, unknown) for name in arrays["columns"])], axis=1)[:, 1:]
+            parts["domain_parts"] = domain_parts(arrays, parts.pop("features"), images, values)
         parts["reasons"] = out_of_domain(self.card["domain"], images, metadata, self.metadata)
         return parts
 
@@ -237,6 +241,41 @@ def save_run(path, model, card, domain_arrays=None):
     return Run(path, model, card)
 
 
+def read_card(path):
+    """Read what a finished run says of itself; the graph is not opened.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The run directory.
+
+    Returns
+    -------
+    dict
+        ``card.yaml``.
+
+    Raises
+    ------
+    DataError
+        There is no such directory, or it holds no finished run.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise DataError(f"The run directory {str(path)!r} does not exist.")
+    for name in ("card.yaml", "model.keras"):
+        if not (path / name).is_file():
+            raise DataError(
+                f"{str(path)!r} holds no finished run: it has no {name}. Start the command that makes it again: it "
+                "goes on where it was interrupted."
+            )
+    try:
+        card = yaml.safe_load((path / "card.yaml").read_text(encoding="utf-8"))
+        _ = [card[key] for key in ("kind", "npix", "tree", "metadata")]
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+        raise _unreadable(path, error) from None
+    return card
+
+
 def load_run(path):
     """Open a finished run.
 
@@ -255,23 +294,17 @@ def load_run(path):
     DataError
         There is no such directory, or it holds no finished run.
     """
-    path = Path(path)
-    if not path.is_dir():
-        raise DataError(f"The run directory {str(path)!r} does not exist.")
-    for name in ("card.yaml", "model.keras"):
-        if not (path / name).is_file():
-            raise DataError(
-                f"{str(path)!r} holds no finished run: it has no {name}. Start the command that makes it again: it "
-                "goes on where it was interrupted."
-            )
+    path, card = Path(path), read_card(path)
     try:
-        card = yaml.safe_load((path / "card.yaml").read_text(encoding="utf-8"))
-        model = keras.saving.load_model(path / "model.keras", compile=False)
-        run = Run(path, model, card)
-        _ = run.card["kind"], run.npix, run.tree, run.metadata
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
-        raise DataError(f"The run {str(path)!r} can not be read: {' '.join(str(error).split())}") from None
+        run = Run(path, keras.saving.load_model(path / "model.keras", compile=False), card)
+        _ = run.tree
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise _unreadable(path, error) from None
     return run
+
+
+def _unreadable(path, error):
+    return DataError(f"The run {str(path)!r} can not be read: {' '.join(str(error).split())}")
 
 
 def _weights_hash(model):

@@ -51,7 +51,8 @@ def test_the_mixture_of_runs_with_and_without_sigma(runs, galaxies):
         np.testing.assert_allclose(together[column], mixture_quantile(score, means, sigmas), rtol=1e-3)
     for column in together.filter(like="_fraction"):
         np.testing.assert_allclose(together[column], single[0][column], rtol=1e-6)  # the second has no votes
-    np.testing.assert_allclose(together["domain_score"], (single[0]["domain_score"] + single[1]["domain_score"]) / 2)
+    for part in ("domain_noise", "domain_blur"):
+        np.testing.assert_allclose(together[part], (single[0][part] + single[1][part]) / 2)
     mass = together["log_ml_g"] + np.log10(dataset.metadata(["luminosity_g"], "test")[:, 0])
     np.testing.assert_allclose(together["log_mstar"], mass, rtol=1e-6)
 

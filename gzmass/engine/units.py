@@ -1,0 +1,200 @@
+"""Units of work that each make one file: run on an engine, gone on with after a break, and listed where they fail."""
+
+import csv
+import errno
+from dataclasses import dataclass
+from functools import partial as bind
+from pathlib import Path
+
+import yaml
+
+from gzmass.engine.work import fingerprint, write_atomically
+from gzmass.errors import ConfigError, GzmassError
+
+__all__ = ["FAILED", "RECIPE", "Unit", "UnitsSummary", "claim_directory", "run_units"]
+
+#: Table of the units that failed, in the directory of the outputs.
+FAILED = "failed_units.csv"
+#: What the outputs of a directory are made from.
+RECIPE = "recipe.yaml"
+
+# what every other unit would meet too
+_HOPELESS = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota is used up", errno.EROFS: "it is read-only"}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A piece of work that makes one file.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in the table of failed units.
+    output : pathlib.Path
+        The file.
+    n_rows : int
+        Its rows, by which progress is counted.
+    work : object
+        What it is made from: what the function of `run_units` takes.
+    """
+
+    name: str
+    output: Path
+    n_rows: int
+    work: object
+
+
+@dataclass(frozen=True)
+class UnitsSummary:
+    """What `run_units` did.
+
+    Parameters
+    ----------
+    found : int
+        Units whose output was there before.
+    made : int
+        Units whose output was made now.
+    failed : list of (str, str)
+        Name and reason of the units that have none.
+    """
+
+    found: int
+    made: int
+    failed: list
+
+
+def claim_directory(out, recipe, what):
+    """Make a directory of outputs, or find the one that was begun with the same recipe.
+
+    Parameters
+    ----------
+    out : str or pathlib.Path
+        The directory.
+    recipe : dict
+        All that decides what the outputs hold, as plain data.
+    what : str
+        What the directory holds, in the words of an error.
+
+    Returns
+    -------
+    str
+        The fingerprint of the recipe.
+
+    Raises
+    ------
+    ConfigError
+        The directory holds something else, or outputs of another recipe.
+    """
+    out, mark = Path(out), fingerprint(recipe)
+    file = out / RECIPE
+    if file.is_file():
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        found = found if isinstance(found, dict) else {}
+        if found.get("fingerprint") != mark:
+            before = found.get("recipe") or {}
+            other = [key for key in recipe if before.get(key) != recipe[key]]
+            raise ConfigError(
+                f"The directory {str(out)!r} holds {what} made from another {' and another '.join(other) or 'recipe'} "
+                f"({RECIPE} says which); choose another directory or delete this one."
+            )
+    elif out.exists() and (not out.is_dir() or any(p for p in out.iterdir() if not p.name.startswith(".partial-"))):
+        raise ConfigError(f"The path {str(out)!r} exists and holds no {what}; choose a new or an empty directory.")
+    else:
+        with write_atomically(file) as partial:
+            text = yaml.safe_dump({"fingerprint": mark, "recipe": recipe}, sort_keys=False, allow_unicode=True)
+            partial.write_text(text, encoding="utf-8")
+    return mark
+
+
+def run_units(engine, function, units, out, progress=None):
+    """Make the outputs of units that are missing; a unit that fails is listed, and the others go on.
+
+    Parameters
+    ----------
+    engine : gzmass.engine.LocalEngine or gzmass.engine.dask.DaskEngine
+        Where they are made: what has its ``run``.
+    function : callable
+        Called as ``function(unit.work, path)``, writes its output to the path; a function of a module, or a
+        `functools.partial` of one. What it raises is the reason why the unit fails; but a `GzmassError` with an
+        attribute ``ends_run`` and a full disk, which no unit would get around, end the run.
+    units : sequence of Unit
+        The units.
+    out : str or pathlib.Path
+        The directory of their outputs; failed units are listed in it (`FAILED`: unit, reason), and the list is removed
+        when none has failed.
+    progress : callable, optional
+        Called as ``progress(done, total)`` with numbers of rows.
+
+    Returns
+    -------
+    UnitsSummary
+        How many were there, were made, failed.
+
+    Raises
+    ------
+    GzmassError
+        The run can not go on; what is finished is kept.
+    """
+    missing = [unit for unit in units if not unit.output.is_file()]
+    _remove_partials(units, out)
+    total = sum(unit.n_rows for unit in units)
+    done = total - sum(unit.n_rows for unit in missing)
+    made, failed = 0, []
+    if progress:
+        progress(done, total)
+    try:
+        for unit, outcome, death in engine.run(bind(_make, function), missing):
+            reason, hopeless = (death, False) if death else outcome
+            if hopeless:
+                raise GzmassError(f"{reason} What is finished is kept; run the same command again to go on.")
+            if reason:
+                failed.append((unit.name, reason))
+            made += not reason
+            done += unit.n_rows
+            if progress:
+                progress(done, total)
+    finally:
+        _remove_partials(units, out)
+        _list_failed(failed, Path(out) / FAILED)
+    return UnitsSummary(len(units) - len(missing), made, failed)
+
+
+def _make(function, unit):
+    """Make the output of a unit, in a worker: None, or why there is none; and whether that ends the run."""
+    if unit.output.is_file():  # a worker that was thought lost has made it meanwhile
+        return None, False
+    try:
+        with write_atomically(unit.output) as partial:
+            function(unit.work, partial)
+    except OSError as error:
+        if error.errno in _HOPELESS:
+            return f"{str(unit.output)!r} can not be written: {_HOPELESS[error.errno]}.", True
+        return _one_line(error), False
+    except GzmassError as error:
+        return str(error), getattr(error, "ends_run", False)
+    except Exception as error:  # noqa: BLE001  whatever it is, the other units go on
+        return _one_line(error), False
+    return None, False
+
+
+def _one_line(error):
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _remove_partials(units, out):
+    """Remove what killed processes have begun."""
+    for folder in {Path(out), *(unit.output.parent for unit in units)}:
+        for partial in folder.glob(".partial-*"):
+            partial.unlink(missing_ok=True)
+
+
+def _list_failed(failed, file):
+    if not failed:
+        file.unlink(missing_ok=True)
+        return
+    try:
+        with write_atomically(file) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerows([("unit", "reason"), *failed])
+    except OSError:
+        return  # the disk is full, and that is said

@@ -1,0 +1,268 @@
+"""Reading galaxies out of Parquet files, with their images decoded, ahead of the network."""
+
+import io
+import queue
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from PIL import Image
+
+from gzmass.datasets.layout import image_name
+from gzmass.datasets.shards import decode_png_bytes
+from gzmass.errors import DataError
+
+__all__ = ["Reading", "Rows", "first_npix", "no_galaxies", "read_ahead", "read_galaxies"]
+
+_READ = 1024  # rows that are read and decoded at a time
+_TOGETHER = 4096  # rows that are handed on at a time
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read of every file.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Columns, as far as they are there.
+    id_column, image_column : str or None
+        As in `gzmass.inference.sources.Source`.
+    folder : pathlib.Path
+        What paths of images are relative to.
+    npix : int
+        Side of the images [px].
+    split : str or None
+        Only galaxies of this split.
+    """
+
+    columns: tuple
+    id_column: str
+    image_column: str | None
+    folder: Path
+    npix: int
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a file that are a unit of work.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    first, n_rows : int
+        Number of the first row in the file, and how many.
+    """
+
+    path: Path
+    first: int
+    n_rows: int
+
+
+def read_ahead(items, n=2):
+    """Iterate in a thread of its own, so that the next items are made while one is worked on.
+
+    Parameters
+    ----------
+    items : iterable
+        What it raises is raised after the items before it.
+    n : int, default 2
+        Items that are held at most.
+
+    Yields
+    ------
+    object
+        The items.
+    """
+    ready, closed = queue.Queue(n), threading.Event()
+
+    def fill():
+        try:
+            for item in items:
+                if not _put(ready, (item, None), closed):
+                    return
+            _put(ready, (None, StopIteration()), closed)
+        except BaseException as error:  # noqa: BLE001  it is raised where the items are taken
+            _put(ready, (None, error), closed)
+
+    thread = threading.Thread(target=fill, daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            yield item
+    finally:
+        closed.set()
+        thread.join()
+
+
+def _put(ready, item, closed):
+    while not closed.is_set():
+        try:
+            ready.put(item, timeout=0.1)
+        except queue.Full:
+            continue
+        return True
+    return False
+
+
+def read_galaxies(reading, rows):
+    """Read galaxies and decode their images.
+
+    Parameters
+    ----------
+    reading : Reading
+        What is read.
+    rows : Rows
+        Which galaxies.
+
+    Yields
+    ------
+    table : pandas.DataFrame
+        The columns of some galaxies.
+    pixels : numpy.ndarray of uint8
+        Their images, shape (n, npix, npix).
+    reasons : numpy.ndarray of str
+        Why there is no image, shape (n,); empty where there is one.
+
+    Raises
+    ------
+    DataError
+        The file is missing or damaged.
+    """
+    held, n_held = [], 0
+    with ThreadPoolExecutor(2) as pool:  # more do not help: half of decoding holds Python's lock
+        for table, images in _read(reading, rows):
+            held.append((table, *_decode(reading, images, pool)))
+            n_held += len(table)
+            if n_held >= _TOGETHER:
+                yield _together(held)
+                held, n_held = [], 0
+        if held:
+            yield _together(held)
+
+
+def _together(held):
+    tables, pixels, reasons = zip(*held, strict=True)
+    return pd.concat(tables, ignore_index=True), np.concatenate(pixels), np.concatenate(reasons)
+
+
+def no_galaxies(reading, rows):
+    """Give what `read_galaxies` yields, of no galaxy.
+
+    Parameters
+    ----------
+    reading : Reading
+        What is read.
+    rows : Rows
+        Galaxies of the file.
+
+    Returns
+    -------
+    table, pixels, reasons
+        The columns without rows.
+    """
+    schema = pq.read_schema(rows.path)
+    table = schema.empty_table().select(_wanted(reading, schema, images=False)).to_pandas()
+    return table, np.empty((0, reading.npix, reading.npix), np.uint8), np.empty(0, object)
+
+
+def _wanted(reading, schema, *, images=True):
+    names = [reading.id_column, *reading.columns, *(["split"] if reading.split else [])]
+    names += [reading.image_column] if images and reading.image_column else []
+    return [name for name in dict.fromkeys(names) if name in schema.names]
+
+
+def _read(reading, rows):
+    """Yield tables of some rows and their images, encoded or as paths; only the pages at hand are in memory."""
+    try:
+        with pq.ParquetFile(rows.path, buffer_size=1 << 20) as file:
+            starts = np.cumsum([0, *(file.metadata.row_group(k).num_rows for k in range(file.num_row_groups))])
+            end = rows.first + rows.n_rows
+            groups = [k for k in range(file.num_row_groups) if starts[k] < end and starts[k + 1] > rows.first]
+            position = int(starts[groups[0]]) if groups else 0
+            names = _wanted(reading, file.schema_arrow)
+            for batch in file.iter_batches(_READ, row_groups=groups, columns=names, use_threads=False):
+                kept = batch.slice(max(0, rows.first - position), max(0, end - max(position, rows.first)))
+                position += len(batch)
+                if len(kept):
+                    table, images = _split(reading, kept)
+                    yield table, images
+    except FileNotFoundError:
+        raise DataError(f"The file {str(rows.path)!r} does not exist.") from None
+    except (OSError, pa.ArrowException) as error:
+        if getattr(error, "errno", None):
+            raise
+        raise DataError(f"The file {str(rows.path)!r} can not be read: {' '.join(str(error).split())}") from None
+
+
+def _split(reading, batch):
+    """Take the images out of rows, and the rows out that are not asked for."""
+    if reading.split:
+        batch = batch.filter(pc.equal(batch["split"], reading.split))
+    if reading.image_column is None:
+        images = [Path("images") / image_name(galaxy_id) for galaxy_id in batch[reading.id_column].to_pylist()]
+    else:
+        images = batch[reading.image_column]
+        if pa.types.is_struct(images.type):
+            images = pc.struct_field(images, "bytes")
+        images = images.to_pylist()
+        batch = batch.drop_columns(reading.image_column)
+    return batch.to_pandas(), images
+
+
+def _decode(reading, images, pool):
+    pixels = np.zeros((len(images), reading.npix, reading.npix), dtype=np.uint8)
+    reasons = np.full(len(images), "", dtype=object)
+
+    def decode(start):
+        for k in range(start, min(start + 64, len(images))):
+            try:
+                data = images[k]
+                if isinstance(data, str | Path):
+                    data = (reading.folder / data).read_bytes()
+                pixels[k] = decode_png_bytes(data, reading.npix)
+            except DataError as error:
+                reasons[k] = str(error)
+            except OSError as error:
+                reasons[k] = f"the image {str(images[k])!r} can not be read: {error.strerror}"
+
+    list(pool.map(decode, range(0, len(images), 64)))
+    return pixels, reasons
+
+
+def first_npix(source):
+    """Measure the first image that can be read.
+
+    Parameters
+    ----------
+    source : gzmass.inference.sources.Source
+        The galaxies.
+
+    Returns
+    -------
+    int or None
+        Its side [px]; None if there is none among the first rows.
+    """
+    reading = Reading((), source.id_column, source.image_column, source.folder, 0)
+    for _, images in _read(reading, Rows(source.files[0].path, 0, _READ)):
+        for image in images:
+            try:
+                data = (source.folder / image).read_bytes() if isinstance(image, str | Path) else image
+                with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
+                    return picture.size[0]
+            except (OSError, TypeError):
+                continue
+    return None

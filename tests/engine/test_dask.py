@@ -1,0 +1,188 @@
+"""The Dask engine: order, errors, a scheduler that goes away, Slurm jobs; and what is refused at the start."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import unit_pieces
+
+from gzmass.engine import LocalEngine, Unit, choose, map_pieces, open_engine, run_units
+from gzmass.errors import ConfigError, GzmassError
+
+distributed = pytest.importorskip("distributed")
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with open_engine("dask", workers=2) as opened:
+        yield opened
+
+
+def test_map_gives_results_in_order_and_works_where_the_command_was_given(engine, tmp_path, monkeypatch):
+    assert list(map_pieces(unit_pieces.double, range(30), engine=engine)) == [2 * k for k in range(30)]
+    monkeypatch.chdir(tmp_path)
+    assert list(engine.map(unit_pieces.here, [1])) == [str(tmp_path)]
+    results = engine.map(unit_pieces.fail, range(9))
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(ValueError, match="piece two"):
+        next(results)
+
+
+def test_map_takes_pieces_as_they_are_needed(engine):
+    taken = []
+    results = engine.map(unit_pieces.double, (taken.append(k) or k for k in range(100)))
+    next(results)
+    assert len(taken) <= 4
+    results.close()
+
+
+def test_a_worker_that_does_not_see_the_folder(engine, tmp_path, monkeypatch):
+    from gzmass.engine import dask
+
+    monkeypatch.setattr(dask.Path, "cwd", lambda: tmp_path / "elsewhere")
+    with pytest.raises(GzmassError, match=r"can not use the folder .*elsewhere.*must see the same files"):
+        list(engine.map(unit_pieces.double, [1]))
+
+
+def test_futures_are_released(engine, tmp_path):
+    units = [Unit(str(k), tmp_path / f"{k}.txt", 1, ("ok", tmp_path)) for k in range(20)]
+    run_units(engine, unit_pieces.write, units, tmp_path)
+    assert not engine.client.futures
+
+
+def with_this_folder():
+    """Where Python looks for modules, so that workers of another command line find `unit_pieces`."""
+    return os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+@pytest.fixture
+def start():
+    """Start a program of distributed, and kill it at the end."""
+    programs = []
+    environment = {**os.environ, "PYTHONPATH": with_this_folder()}
+
+    def run(what, *arguments):
+        command = [sys.executable, "-m", f"distributed.cli.{what}", *arguments, "--no-dashboard"]
+        programs.append(
+            subprocess.Popen(
+                command,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+            )
+        )
+        return programs[-1]
+
+    yield run
+    for program in programs:
+        program.kill()
+        program.communicate()
+
+
+def test_a_scheduler_that_goes_away(start, tmp_path):
+    import dask
+
+    scheduler = start("dask_scheduler", "--port", "0", "--host", "127.0.0.1")
+    address = next(found[1] for line in scheduler.stderr if (found := re.search(r"Scheduler at:\s+(tcp://\S+)", line)))
+    start("dask_worker", address, "--nthreads", "1", "--no-nanny", "--death-timeout", "3")
+    units = [Unit(str(k), tmp_path / f"{k}.txt", 1, ("slow", tmp_path)) for k in range(100)]
+
+    def progress(done, _):
+        if done == 3:
+            scheduler.kill()
+
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "2s"}),
+        pytest.raises(GzmassError, match=rf"{address}' went away; what is finished is kept, run the same command"),
+        open_engine("dask", scheduler=address) as opened,
+    ):
+        run_units(opened, unit_pieces.write, units, tmp_path, progress)
+    n_made = len(list(tmp_path.glob("*.txt")))
+    again = run_units(LocalEngine(2), unit_pieces.write, [unit for unit in units if int(unit.name) < 8], tmp_path)
+    assert 3 <= n_made < 8
+    assert again.found + again.made == 8
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """Commands that stand in for Slurm's: a job is a process of this machine."""
+    for name, text in {
+        "sbatch": 'bash "$1" > $0.$$.log 2>&1 & echo "Submitted batch job $!"',
+        "scancel": "kill $1",
+    }.items():
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        file = tmp_path / "bin" / name
+        file.write_text(f"#!/bin/bash\n{text}\n")
+        file.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", with_this_folder())
+
+    def config(text):
+        file = tmp_path / "slurm.yaml"
+        file.write_text(text)
+        return file
+
+    return config
+
+
+def test_slurm_jobs_are_workers(slurm):
+    file = slurm("jobs: 2\ncores: 1\nmemory: 1GB\ninterface: lo\n")
+    with open_engine("dask", slurm=file) as engine:
+        assert list(engine.map(unit_pieces.double, range(5))) == [0, 2, 4, 6, 8]
+        deadline = time.monotonic() + 30
+        while len(engine.client.nthreads()) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cores: 1\nmemory: 1GB\n", "lacks the key 'jobs'"),
+        ("jobs: 0\ncores: 1\nmemory: 1GB\n", "'jobs' of .* from 1 on. Received: 0"),
+        ("jobs: 1\ncores: 1\nmemory: 1GB\nwall_time: 1\n", "unknown key 'wall_time'; did you mean 'walltime'"),
+        ("- jobs\n", "must be a mapping"),
+        ("jobs: [\n", "is not a YAML file"),
+    ],
+)
+def test_bad_slurm_configurations(slurm, text, message):
+    with pytest.raises(ConfigError, match=message), open_engine("dask", slurm=slurm(text)):
+        pass
+
+
+def test_slurm_where_there_is_none(tmp_path):
+    with pytest.raises(ConfigError, match=r"absent.yaml' can not be read"):
+        open_engine("dask", slurm=tmp_path / "absent.yaml").__enter__()
+    (tmp_path / "slurm.yaml").write_text("jobs: 1\ncores: 1\nmemory: 1GB\n")
+    with pytest.raises(ConfigError, match="no command 'sbatch' on this machine"):
+        open_engine("dask", slurm=tmp_path / "slurm.yaml").__enter__()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "spark"}, "--engine must be one of local, dask. Received: 'spark'"),
+        ({"scheduler": "tcp://a:1"}, "--scheduler needs --engine dask"),
+        ({"slurm": "slurm.yaml"}, "--slurm needs --engine dask"),
+        ({"name": "dask", "scheduler": "tcp://a:1", "slurm": "s"}, "not both"),
+        ({"name": "dask", "workers": 0}, "'workers' must be at least 1"),
+        ({"workers": 0}, "'workers' must be at least 1"),
+        ({"name": "dask", "scheduler": "tcp://127.0.0.1:9"}, "scheduler 'tcp://127.0.0.1:9' can not be reached"),
+        ({"name": "dask", "scheduler": "nonsense://x"}, "scheduler 'nonsense://x' can not be reached"),
+    ],
+)
+def test_what_is_refused(arguments, message, monkeypatch):
+    monkeypatch.setattr("gzmass.engine.dask._REACHED_WITHIN", 0.5)
+    with pytest.raises(ConfigError, match=message), open_engine(**arguments):
+        pass
+
+
+def test_without_the_extra(monkeypatch):
+    monkeypatch.setattr(choose, "find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"--engine dask needs .*pip install 'gzmass\[scale\]'"):
+        open_engine("dask").__enter__()

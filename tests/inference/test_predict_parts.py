@@ -1,0 +1,303 @@
+"""Predictions in parts: equal to those in one table, row for row; what is missing is made; bad input is refused."""
+
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from gzmass.cli import main
+from gzmass.config import FinetuneConfig
+from gzmass.datasets import change_storage, open_dataset
+from gzmass.datasets.shards import write_shard
+from gzmass.datasets.write import encode_png
+from gzmass.engine import open_engine
+from gzmass.errors import ConfigError, DataError
+from gzmass.inference import find_galaxies, predict, predict_parts
+from gzmass.training import finetune_ml
+
+with warnings.catch_warnings():  # lsdb sets an option that pandas 3 no longer has
+    warnings.simplefilter("ignore")
+    lsdb = pytest.importorskip("lsdb")
+
+# of nested-pandas and Dask, whose warnings are not ours to mend
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning", "ignore::RuntimeWarning"
+)
+
+N = 80
+
+
+class Here:
+    """An engine of this process, which has loaded Keras already."""
+
+    def run(self, function, items):
+        for item in items:
+            yield item, function(item), None
+
+
+def place(table):
+    """Positions in a patch of the sky, the last without."""
+    rng = np.random.default_rng(3)
+    table["ra"], table["dec"] = rng.uniform(150, 152, len(table)), rng.uniform(1, 3, len(table))
+    table.loc[len(table) - 1, "ra"] = np.nan
+
+
+@pytest.fixture(scope="module")
+def placed(make_dataset):
+    return make_dataset(edit=place)
+
+
+@pytest.fixture(scope="module")
+def run(galaxies, tmp_path_factory):
+    config = FinetuneConfig(
+        dataset=galaxies,
+        out=tmp_path_factory.mktemp("runs") / "run",
+        model={"hidden": 8},
+        stages=[{"name": "all", "epochs": 1}],
+        metadata=["distance_mpc"],
+        test_time_augmentation=1,
+    )
+    finetune_ml(config)
+    return config.out
+
+
+@pytest.fixture(scope="module")
+def expected(run, placed):
+    return predict(run, open_dataset(placed))
+
+
+def copy_of(dataset, path, storage=None):
+    shutil.copytree(dataset, path)
+    if storage:
+        change_storage(path, storage)
+    return path
+
+
+def shards_of(dataset, folder, n=20):
+    """Shards of n galaxies each, without a dataset around them."""
+    data = open_dataset(dataset)
+    for k in range(0, len(data), n):
+        rows = np.arange(k, k + n)
+        pngs = [encode_png(image) for image in data.images(rows)[..., 0]]
+        write_shard(folder / f"part-{k // n}.parquet", data.table.iloc[rows].reset_index(drop=True), pngs)
+    return folder
+
+
+def parts(out):
+    return pd.concat([pd.read_parquet(file) for file in sorted(out.rglob("part-*.parquet"))], ignore_index=True)
+
+
+def same(found, expected):
+    found = found.set_index("id").loc[expected["id"]].reset_index()
+    for name in expected:
+        if expected[name].dtype.kind == "f":
+            np.testing.assert_allclose(found[name], expected[name], atol=1e-5, err_msg=name)
+        else:
+            assert found[name].tolist() == expected[name].tolist(), name
+
+
+@pytest.mark.parametrize("storage", ["files", "shards", "bare"])
+def test_parts_equal_the_table(run, placed, expected, tmp_path, storage):
+    source = shards_of(placed, tmp_path / "bare") if storage == "bare" else copy_of(placed, tmp_path / "data", storage)
+    seen = []
+    made = predict_parts(run, source, tmp_path / "out", Here(), progress=lambda *both: seen.append(both))
+    same(parts(tmp_path / "out" / "parts"), expected)
+    assert (made.n_rows, made.n_failed, made.n_units) == (N, 0, 4 if storage == "bare" else 1)
+    assert seen[-1] == (N, N)
+    assert parts(tmp_path / "out" / "parts")["status"].unique().tolist() == ["ok"]
+
+
+def test_of_galaxies_with_positions_a_catalogue_is_made_that_lsdb_opens(run, placed, expected, tmp_path):
+    made = predict_parts(run, placed, tmp_path / "out", Here())
+    assert made.note == "1 galaxies without a position are not in the HATS catalogue"
+    catalogue = lsdb.open_catalog(made.hats)
+    same(catalogue.compute(), expected.iloc[:-1])
+    # nothing is imported again when nothing was made
+    before = (made.hats / "hats.properties").stat().st_mtime_ns
+    assert predict_parts(run, placed, tmp_path / "out", Here()).n_found == 1
+    assert (made.hats / "hats.properties").stat().st_mtime_ns == before
+
+
+@pytest.fixture(scope="module")
+def sky(placed, tmp_path_factory):
+    """A HATS catalogue of four pixels with images as bytes and as paths."""
+    data = open_dataset(placed)
+    folder = tmp_path_factory.mktemp("hats") / "galaxies"
+    table = data.table[["id", "ra", "dec", "distance_mpc", "luminosity_g"]].rename(columns={"id": "objid"})
+    images = [encode_png(image) for image in data.images()[..., 0]]
+    table["png"] = pd.Series(images, dtype=pd.ArrowDtype(pa.binary()))
+    table["file"] = [f"{galaxy_id}.png" for galaxy_id in table["objid"]]
+    lsdb.from_dataframe(table.iloc[:-1], lowest_order=5, highest_order=5, margin_threshold=None).to_hats(
+        folder, catalog_name="galaxies", progress_bar=False
+    )
+    for galaxy_id, image in zip(table["objid"], images, strict=True):
+        (folder / f"{galaxy_id}.png").write_bytes(image)
+    return folder
+
+
+@pytest.mark.parametrize("column", ["png", "file"])
+def test_a_hats_catalogue_stays_one(run, sky, expected, tmp_path, column):
+    made = predict_parts(run, find_galaxies(sky, "objid", column), tmp_path / "out", Here())
+    assert made.hats == tmp_path / "out"
+    catalogue = lsdb.open_catalog(made.hats)
+    assert catalogue.get_healpix_pixels() == lsdb.open_catalog(sky).get_healpix_pixels()
+    assert made.n_units == len(catalogue.get_healpix_pixels()) > 1
+    same(catalogue.compute(), expected.iloc[:-1])
+
+
+def test_the_guide_opens_and_matches_it(run, sky, tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "past_one_machine.md").read_text(encoding="utf-8")
+    code = next(block for block in page.split("```python\n")[1:] if block.startswith("import lsdb")).split("```")[0]
+    predict_parts(run, find_galaxies(sky, "objid", "png"), tmp_path / "predictions", Here())
+    shutil.copytree(sky, tmp_path / "galaxies")
+    monkeypatch.chdir(tmp_path)
+    exec(code, names := {})  # noqa: S102 - our own documentation
+    assert len(names["pairs"]) == N - 1
+    assert (names["pairs"]["id"] == names["pairs"]["objid_2"]).all()
+    assert set(names["massive"]["status"]) <= {"ok"}
+
+
+def test_a_galaxy_that_can_not_be_predicted_stands_in_the_table(run, placed, expected, tmp_path):
+    data = copy_of(placed, tmp_path / "data")
+    shutil.rmtree(data / "cache", ignore_errors=True)
+    bad = expected["id"].tolist()[:3]
+    (data / "images" / f"{bad[0]}.png").unlink()
+    (data / "images" / f"{bad[1]}.png").write_bytes(b"no image")
+    (data / "images" / f"{bad[2]}.png").write_bytes(encode_png(np.zeros((9, 9), np.uint8)))
+    made = predict_parts(run, data, tmp_path / "out", Here())
+    assert (made.n_rows, made.n_failed) == (N, 3)
+    found = parts(tmp_path / "out" / "parts")
+    failed = found[found["status"] == "failed"]
+    assert failed["id"].tolist() == bad
+    reasons = failed["status_reason"].tolist()
+    assert "No such file" in reasons[0]
+    assert "no PNG" in reasons[1]
+    assert "9 x 9" in reasons[2]
+    assert failed["log_ml_g"].isna().all()
+    assert not failed["in_domain"].any()
+    same(found, expected.iloc[3:])
+
+
+def test_a_split(run, placed, tmp_path):
+    predict_parts(run, placed, tmp_path / "out", Here(), split="test")
+    same(parts(tmp_path / "out" / "parts"), predict(run, open_dataset(placed), "test"))
+    (tmp_path / "bare").mkdir()
+    predict_parts(run, shards_of(placed, tmp_path / "bare", 2), tmp_path / "pairs", Here(), split="val")
+    assert len(parts(tmp_path / "pairs" / "parts")) == N // 5  # most units have none, and say so in no row
+
+
+def test_in_processes_a_damaged_shard_is_reported_and_made_later(run, placed, expected, tmp_path, capsys):
+    shards = shards_of(placed, tmp_path / "shards")
+    whole = (shards / "part-2.parquet").read_bytes()
+    start = pq.read_metadata(shards / "part-2.parquet").row_group(0).column(0).data_page_offset
+    (shards / "part-2.parquet").write_bytes(whole[:start] + b"\xff" * 60 + whole[start + 60 :])
+    command = ["predict", str(run), str(shards), "--out", str(tmp_path / "out"), "--workers", "2"]
+    assert main(command) == 3
+    listed = pd.read_csv(tmp_path / "out" / "failed_units.csv")
+    assert listed["unit"].tolist() == ["part-2.parquet rows 0 to 19"]
+    assert "part-2.parquet' can not be read" in listed["reason"][0]
+    assert "1 of 4 units failed" in capsys.readouterr().out
+    (shards / "part-2.parquet").write_bytes(whole)
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "out" / "parts").iterdir()}
+    assert main(command) == 0
+    assert "3 of 4 units of work were finished before" in capsys.readouterr().out
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+    same(parts(tmp_path / "out" / "parts"), expected)
+    assert not (tmp_path / "out" / "failed_units.csv").exists()
+
+
+def test_on_dask(run, placed, expected, tmp_path):
+    with open_engine("dask", workers=1) as engine:
+        made = predict_parts(run, shards_of(placed, tmp_path / "shards", 40), tmp_path / "out", engine)
+    same(parts(tmp_path / "out" / "parts"), expected)
+    same(lsdb.open_catalog(made.hats).compute(), expected.iloc[:-1])
+
+
+def test_a_directory_holds_predictions_of_one_run_and_input(run, placed, galaxies, tmp_path):
+    predict_parts(run, placed, tmp_path / "out", Here())
+    with pytest.raises(ConfigError, match=r"holds predictions made from another input \(recipe.yaml says"):
+        predict_parts(run, galaxies, tmp_path / "out", Here())
+    with pytest.raises(ConfigError, match=r"made from another split"):
+        predict_parts(run, placed, tmp_path / "out", Here(), split="test")
+    other = copy_of(run, tmp_path / "run")
+    card = yaml.safe_load((other / "card.yaml").read_text())
+    (other / "card.yaml").write_text(yaml.safe_dump({**card, "weights_hash": "0"}))
+    with pytest.raises(ConfigError, match=r"made from another run"):
+        predict_parts(other, placed, tmp_path / "out", Here())
+    part = next((tmp_path / "out" / "parts").iterdir())
+    pq.write_table(pq.read_table(part).replace_schema_metadata({}), part)
+    with pytest.raises(DataError, match=r"part-.*' was not made by this run"):
+        predict_parts(run, placed, tmp_path / "out", Here())
+
+
+def test_bad_shards(run, placed, make_dataset, tmp_path):
+    shards = shards_of(placed, tmp_path / "bare")
+    out, file = tmp_path / "out", shards / "part-1.parquet"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-9])
+    with pytest.raises(DataError, match=r"part-1.parquet' is damaged"):
+        predict_parts(run, shards, out, Here())
+    file.unlink()
+    with pytest.raises(DataError, match=r"part-1.parquet' does not exist"):
+        predict_parts(run, [shards / "part-0.parquet", file], out, Here())
+    pq.write_table(pq.read_table(shards / "part-0.parquet").drop_columns("redshift"), file)
+    with pytest.raises(DataError, match=r"do not belong together: they differ in the column 'redshift'"):
+        predict_parts(run, shards, out, Here())
+    with pytest.raises(DataError, match=r"has no column 'png' \(--images\)"):
+        predict_parts(run, find_galaxies(shards / "part-0.parquet", image_column="png"), out, Here())
+    with pytest.raises(DataError, match=r"has no column 'objid' \(--id\)"):
+        find_galaxies(shards / "part-0.parquet", "objid")
+    with pytest.raises(DataError, match=r"'ra' .*must hold integers or text"):
+        find_galaxies(shards / "part-0.parquet", "ra")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"empty' is no dataset, no HATS catalogue, and has no Parquet files"):
+        find_galaxies(tmp_path / "empty")
+    # in dataset directories
+    one = copy_of(placed, tmp_path / "one", "shards")
+    two = copy_of(make_dataset(n=10, seed=5, edit=place), tmp_path / "two", "shards")
+    with pytest.raises(DataError, match=r"belong to several datasets"):
+        find_galaxies([one / "shards" / "part-00000.parquet", two / "shards" / "part-00000.parquet"])
+    shutil.copy(two / "shards" / "part-00000.parquet", one / "shards" / "part-00000.parquet")
+    for source in (one, one / "shards"):
+        with pytest.raises(DataError, match=r"part-00000.parquet' is none of the dataset .*one'"):
+            find_galaxies(source)
+    (one / "shards" / "part-00000.parquet").unlink()
+    with pytest.raises(DataError, match=r"part-00000.parquet' does not exist"):
+        find_galaxies(one)
+    assert not out.exists()
+
+
+def test_runs_that_do_not_fit(run, placed, make_dataset, tmp_path, capsys):
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match=r"takes images of 20 px, the galaxies of .* have 24 px"):
+        predict_parts(run, make_dataset(n=10, npix=24), out, Here())
+    with pytest.raises(DataError, match=r"takes images of 20 px, the galaxies of .* have 24 px"):
+        predict_parts(run, shards_of(make_dataset(n=20, npix=24), tmp_path / "large"), out, Here())
+    other = copy_of(run, tmp_path / "other")
+    card = yaml.safe_load((other / "card.yaml").read_text())
+    (other / "card.yaml").write_text(yaml.safe_dump({**card, "tree": {"name": "bars"}, "tree_hash": "0123"}))
+    with pytest.raises(
+        DataError, match=r"learnt votes of the tree 'bars' \(hash 0123\), the galaxies of .* of another"
+    ):
+        predict_parts(other, placed, out, Here())
+    shards = shards_of(placed, tmp_path / "bare", N)
+    table = pq.read_table(shards / "part-0.parquet")
+    pq.write_table(table.drop_columns("distance_mpc"), shards / "part-0.parquet")
+    with pytest.raises(DataError, match=r"needs the numerical metadata column 'distance_mpc'"):
+        predict_parts(run, shards, out, Here())
+    with pytest.raises(DataError, match=r"absent' does not exist"):
+        predict_parts(tmp_path / "absent", placed, out, Here())
+    with pytest.raises(DataError, match=r"holds no finished run"):
+        predict_parts(tmp_path, placed, out, Here())
+    assert not out.exists()
+    for arguments in (["--workers", "2"], ["--engine", "dask"]):
+        assert main(["predict", str(run), str(placed), "--out", "p.csv", *arguments]) == 2
+        assert "need a directory for the parts" in capsys.readouterr().err
+    assert main(["predict", str(run), str(placed), "--out", str(out), "--scheduler", "tcp://a:1"]) == 2
+    assert "--scheduler needs --engine dask" in capsys.readouterr().err
