@@ -103,6 +103,8 @@ class OptimizationConfig(StrictModel):
     clip_norm: float | None = Field(1.0, gt=0)
     batch_size: int = Field(64, ge=1)
     steps_per_execution: int = Field(1, ge=1)
+    devices: Literal["all"] | Annotated[int, Field(ge=1, strict=True)] = 1
+    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 class _RunConfig(StrictModel):

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 
@@ -69,10 +70,12 @@ class Checkpoint:
     ----------
     path : str or pathlib.Path
         The run directory; the folder is ``checkpoint`` in it, the history ``history.csv`` beside it.
+    writes : bool, default True
+        Whether this process is the one that writes, of those that train together.
     """
 
-    def __init__(self, path):
-        self.run = Path(path)
+    def __init__(self, path, writes=True):
+        self.run, self.writes = Path(path), writes
         self.folder = self.run / "checkpoint"
 
     def read(self):
@@ -98,10 +101,14 @@ class Checkpoint:
         """
         name = f"stage{progress.stage}-epoch{progress.epoch:04d}"
         progress.weights = f"{name}.weights.h5"
-        with write_atomically(self.folder / progress.weights) as temporary:
-            model.save_weights(temporary)
         if progress.best and progress.best["weights"] is None:
             progress.best["weights"] = progress.weights
+        if not self.writes:
+            with TemporaryDirectory() as nowhere:  # Keras on JAX reads the weights with all processes together
+                model.save_weights(Path(nowhere) / progress.weights)
+            return
+        with write_atomically(self.folder / progress.weights) as temporary:
+            model.save_weights(temporary)
         with write_atomically(self.folder / "progress.json") as temporary:
             temporary.write_text(json.dumps(asdict(progress)), encoding="utf-8")
         self._write_history(progress)

@@ -21,6 +21,7 @@ from gzmass.losses import (
 )
 from gzmass.models import load_run, train_only
 from gzmass.models.run import versions
+from gzmass.training.devices import ONE_DEVICE
 from gzmass.training.domain import domain_ranges
 
 __all__ = [
@@ -48,8 +49,10 @@ MASS_TO_LIGHT_LOSSES = {
 }
 
 
-def claim(config, dataset, init_from=None):
+def claim(config, dataset, init_from=None, devices=ONE_DEVICE):
     """Take possession of the run directory, or find that its work is done.
+
+    Of several processes the first one does it, and the others wait for that.
 
     Parameters
     ----------
@@ -59,6 +62,8 @@ def claim(config, dataset, init_from=None):
         The dataset.
     init_from : gzmass.models.Run, optional
         The run that the weights come from.
+    devices : gzmass.training.devices.Devices, optional
+        The devices of the training.
 
     Returns
     -------
@@ -72,6 +77,13 @@ def claim(config, dataset, init_from=None):
     DataError
         An image of the dataset can not be read.
     """
+    if devices.process == 0:
+        _claim(config, dataset, init_from)
+    devices.wait("the run directory is claimed")
+    return load_run(config.out) if (Path(config.out) / "card.yaml").is_file() else None
+
+
+def _claim(config, dataset, init_from):
     out = Path(config.out)
     wanted = {
         "config": _fingerprint(config),
@@ -88,18 +100,18 @@ def claim(config, dataset, init_from=None):
                 "give another directory, or remove that one."
             )
         if (out / "card.yaml").is_file():
-            return load_run(out)
+            return
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"The key 'out' has the value {str(out)!r}, which holds something else than a run.")
-    dataset.images([])  # a bad image is told of before anything is written
+    _ = dataset.pixels  # decoded now: a bad image is told of before anything is written
     save_config(config, out / "config.yaml")
     with write_atomically(file) as temporary:
         temporary.write_text(yaml.safe_dump(wanted), encoding="utf-8")
-    return None
 
 
 def _fingerprint(config):
-    return fingerprint(config.model_dump(mode="json", exclude={"out", "dataset", "init_from", "tensorboard"}))
+    free = {"out": True, "dataset": True, "init_from": True, "tensorboard": True, "optimization": {"devices"}}
+    return fingerprint(config.model_dump(mode="json", exclude=free))
 
 
 def _resolved(out, kind):

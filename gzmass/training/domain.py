@@ -3,12 +3,13 @@
 import numpy as np
 
 from gzmass.models.domain import describe_domain
-from gzmass.models.domain_score import FALSE_ALARM_RATE, fit_domain_score
+from gzmass.models.domain_score import FALSE_ALARM_RATE, IMAGE_COLUMNS, fit_domain_score
 from gzmass.models.forward import forward, with_features
 
 __all__ = ["domain_arrays", "domain_ranges"]
 
 DOMAIN_SAMPLE = 20_000  # galaxies whose pixels describe the domain: enough for its quantiles, little enough for memory
+ALWAYS_KNOWN = 0.95  # share of the galaxies in which a column beside the metadata must be known to be looked at
 SCORE_SAMPLE = 5_000  # galaxies that go through the trunk once more, to score others by: enough for their covariance
 
 
@@ -35,17 +36,22 @@ def domain_arrays(model, config, dataset, rows, metadata=(), linear_metadata=())
     arrays : dict of str to numpy.ndarray
         What `gzmass.models.domain_score.fit_domain_score` returned.
     record : dict
-        For the card: ``false_alarm_rate``, ``n_training``, ``n_validation``.
+        For the card: ``columns`` that were looked at beside the images, ``false_alarm_rate``, ``n_training``,
+        ``n_validation``.
     """
     graph = with_features(model)
+    columns = [*metadata, *(name for name in IMAGE_COLUMNS if name not in metadata and _is_known(dataset, name, rows))]
 
     def seen(rows):
-        images, values = dataset.images(rows), dataset.metadata(metadata, rows)
-        return forward(graph, images, values, config.test_time_augmentation)["features"], images, values
+        images, inputs = dataset.images(rows), dataset.metadata(metadata, rows)
+        features = forward(graph, images, inputs, config.test_time_augmentation)["features"]
+        return features, images, dataset.metadata(columns, rows)
 
     training, validation = (_sample(some, SCORE_SAMPLE) for some in (rows, dataset.rows("val")))
-    arrays = fit_domain_score(seen(training), seen(validation), [name not in linear_metadata for name in metadata])
+    logarithmic = [name not in linear_metadata for name in columns]
+    arrays = fit_domain_score(seen(training), seen(validation), columns, logarithmic)
     record = {
+        "columns": columns,
         "false_alarm_rate": FALSE_ALARM_RATE,
         "n_training": len(training),
         "n_validation": len(validation),
@@ -74,6 +80,10 @@ def domain_ranges(dataset, rows, metadata, linear_metadata):
     """
     rows = _sample(rows, DOMAIN_SAMPLE)
     return describe_domain(dataset.images(rows), dataset.metadata(metadata, rows), metadata, linear_metadata)
+
+
+def _is_known(dataset, name, rows):
+    return name in dataset.table and np.isfinite(dataset.metadata([name], rows)).mean() > ALWAYS_KNOWN
 
 
 def _sample(rows, most):

@@ -10,7 +10,7 @@ from gzmass.errors import ConfigError, DataError
 from gzmass.evaluation import QUANTITIES, choose_calibration, mass_to_light_metrics, vote_metrics
 from gzmass.losses import LabelledMean, SquaredErrorMassToLight, VoteError
 from gzmass.models import build_model, initialise_mass_to_light, load_run, save_run
-from gzmass.models.run import forward
+from gzmass.models.run import Run, forward
 from gzmass.models.validation import write_validation
 from gzmass.training.common import (
     MASS_TO_LIGHT_LOSSES,
@@ -23,6 +23,7 @@ from gzmass.training.common import (
     repeated,
     write_galaxies,
 )
+from gzmass.training.devices import find_devices
 from gzmass.training.domain import domain_arrays
 from gzmass.training.stages import fit_stages
 from gzmass.training.starting import IMAGE_KEYS, differences, start_from
@@ -58,46 +59,28 @@ def finetune_ml(config, progress=None):
     ConfigError
         The run directory holds something else, or ``init_from`` does not fit.
     """
+    devices = find_devices(config.optimization)
+    with devices.together():
+        return _train(config, progress, devices)
+
+
+def _train(config, progress, devices):
     dataset = open_dataset(config.dataset)
     labelled = labelled_rows(dataset, "log_ml", config.n_labels, config.seed)
     held_out = _held_out(dataset)
     columns = list(config.metadata)
-    metadata = dataset.metadata(columns, labelled)
+    dataset.metadata(columns, labelled[:0])  # a column that is missing is told of before anything is made
     source = load_run(config.init_from) if config.init_from else None
     if source is not None:
         refuse_overlap(source, dataset)
     tree = _tree(config, dataset, source)
 
-    keras.utils.set_random_seed(config.seed)
-    auxiliary = config.vote_loss_weight > 0
-    model = build_model(
-        dataset.npix,
-        tree,
-        metadata=columns,
-        heads=("votes", "log_ml") if tree else ("log_ml",),
-        linear_metadata=config.linear_metadata,
-        metadata_mask=config.metadata_mask,
-        target=config.target,
-        uncertainty=config.loss == "gaussian",
-        vote_concentration=_has_concentration(config, source),
-        **config.model.model_dump(),
-    )
-    start = source and start_from(source, model, config, dataset, _different_parts(config, source))
-    copied = start["copied"] if start else []
-    if tree and not auxiliary and "morphology" not in copied:
-        raise ConfigError(
-            f"The morphology head of {str(config.init_from)!r} does not fit the one of this run (its hidden layer has "
-            f"{config.model.hidden} units), and no votes are learnt here: give the same key 'model.hidden', or a "
-            "'vote_loss_weight' above 0."
-        )
-    check_training(model, config)
-    if run := claim(config, dataset, source):
+    with devices.scope():
+        model, start = _make_graph(config, dataset, labelled, source, tree)
+    if run := claim(config, dataset, source, devices):
         return run
-    if tree and not auxiliary:
-        model.get_layer("morphology").trainable = False
-    if "mass_to_light" not in copied:
-        initialise_mass_to_light(model, dataset.log_ml(labelled)[:, 0], metadata if columns else None, config.target)
 
+    auxiliary = config.vote_loss_weight > 0
     targets = ("votes", "log_ml") if auxiliary else ("log_ml",)
     training = dataset
     others = np.empty(0, dtype=int)
@@ -122,7 +105,9 @@ def finetune_ml(config, progress=None):
         config=config,
         out=config.out,
         progress=progress,
+        devices=devices,
     )
+    model = devices.gathered(model)
 
     outputs = forward(
         model,
@@ -147,22 +132,53 @@ def finetune_ml(config, progress=None):
             dataset.votes(held_out), outputs["votes"], tree, dataset.votes(labelled)
         )
     card["n_validation"] = len(held_out)
-    card["calibration"] = _calibrate(config, dataset, held_out, true, mean, sigma)
+    there = [name for name in QUANTITIES if name != "log_ml_g" and name in dataset.table]
+    values = dataset.metadata(there, held_out).astype(float)
+    quantities = {"log_ml_g": mean, **dict(zip(there, values.T, strict=True))}
+    card["calibration"] = choose_calibration(true, mean, sigma, quantities)
     arrays, card["domain"]["score"] = domain_arrays(model, config, dataset, labelled, columns, config.linear_metadata)
     card["init_from"] = start
     card["epochs"] = len(state.history)
     card["training_seconds"] = state.training_seconds()
+    if devices.process:
+        return Run(config.out, model, card)
+    # ensembles are calibrated on these galaxies anew
+    write_validation(config.out, dataset.table["id"].to_numpy()[held_out], true, mean, sigma, quantities)
     write_galaxies(config, dataset, [training_rows, held_out], source)
     return save_run(config.out, model, card, arrays)
 
 
-def _calibrate(config, dataset, rows, true, mean, sigma):
-    """Calibrate the intervals, and keep what they were calibrated on: ensembles are calibrated on it anew."""
-    there = [name for name in QUANTITIES if name != "log_ml_g" and name in dataset.table]
-    columns = dataset.metadata(there, rows).astype(float)
-    quantities = {"log_ml_g": mean, **dict(zip(there, columns.T, strict=True))}
-    write_validation(config.out, dataset.table["id"].to_numpy()[rows], true, mean, sigma, quantities)
-    return choose_calibration(true, mean, sigma, quantities)
+def _make_graph(config, dataset, labelled, source, tree):
+    """Make the graph, with what is copied from an earlier run, and say what that is."""
+    keras.utils.set_random_seed(config.seed)
+    auxiliary = config.vote_loss_weight > 0
+    model = build_model(
+        dataset.npix,
+        tree,
+        metadata=config.metadata,
+        heads=("votes", "log_ml") if tree else ("log_ml",),
+        linear_metadata=config.linear_metadata,
+        metadata_mask=config.metadata_mask,
+        target=config.target,
+        uncertainty=config.loss == "gaussian",
+        vote_concentration=_has_concentration(config, source),
+        **config.model.model_dump(),
+    )
+    start = source and start_from(source, model, config, dataset, _different_parts(config, source))
+    copied = start["copied"] if start else []
+    if tree and not auxiliary and "morphology" not in copied:
+        raise ConfigError(
+            f"The morphology head of {str(config.init_from)!r} does not fit the one of this run (its hidden layer "
+            f"has {config.model.hidden} units), and no votes are learnt here: give the same key 'model.hidden', or "
+            "a 'vote_loss_weight' above 0."
+        )
+    check_training(model, config)
+    if tree and not auxiliary:
+        model.get_layer("morphology").trainable = False
+    if "mass_to_light" not in copied:
+        metadata = dataset.metadata(config.metadata, labelled) if config.metadata else None
+        initialise_mass_to_light(model, dataset.log_ml(labelled)[:, 0], metadata, config.target)
+    return model, start
 
 
 def _held_out(dataset):

@@ -7,7 +7,7 @@ from gzmass.errors import DataError
 from gzmass.evaluation import vote_metrics
 from gzmass.losses import VoteError
 from gzmass.models import build_model, load_run, save_run
-from gzmass.models.run import forward
+from gzmass.models.run import Run, forward
 from gzmass.training.common import (
     VOTE_LOSSES,
     base_card,
@@ -18,6 +18,7 @@ from gzmass.training.common import (
     repeated,
     write_galaxies,
 )
+from gzmass.training.devices import find_devices
 from gzmass.training.domain import domain_arrays
 from gzmass.training.stages import fit_stages
 from gzmass.training.starting import start_from
@@ -51,6 +52,12 @@ def pretrain_gz2(config, progress=None):
     ConfigError
         The run directory holds something else, the trunk takes no images of that size, or ``init_from`` does not fit.
     """
+    devices = find_devices(config.optimization)
+    with devices.together():
+        return _train(config, progress, devices)
+
+
+def _train(config, progress, devices):
     dataset = open_dataset(config.dataset)
     if dataset.tree is None:
         raise DataError(f"The dataset {str(dataset.path)!r} has no votes: there is nothing to pretrain on.")
@@ -59,17 +66,18 @@ def pretrain_gz2(config, progress=None):
     source = load_run(config.init_from) if config.init_from else None
     if source is not None:
         refuse_overlap(source, dataset)
-    keras.utils.set_random_seed(config.seed)
-    model = build_model(
-        dataset.npix,
-        dataset.tree,
-        heads=("votes",),
-        vote_concentration=config.vote_loss == "dirichlet_multinomial",
-        **config.model.model_dump(),
-    )
-    start = source and start_from(source, model, config, dataset, _different_parts(source, dataset))
-    check_training(model, config)
-    if run := claim(config, dataset, source):
+    with devices.scope():
+        keras.utils.set_random_seed(config.seed)
+        model = build_model(
+            dataset.npix,
+            dataset.tree,
+            heads=("votes",),
+            vote_concentration=config.vote_loss == "dirichlet_multinomial",
+            **config.model.model_dump(),
+        )
+        start = source and start_from(source, model, config, dataset, _different_parts(source, dataset))
+        check_training(model, config)
+    if run := claim(config, dataset, source, devices):
         return run
     size = config.optimization.batch_size
 
@@ -88,7 +96,9 @@ def pretrain_gz2(config, progress=None):
         config=config,
         out=config.out,
         progress=progress,
+        devices=devices,
     )
+    model = devices.gathered(model)
     fractions = forward(model, dataset.images(held_out), n_orientations=config.test_time_augmentation)["votes"]
     card = base_card("pretrain-gz2", config, dataset, rows, tree=dataset.tree)
     card["validation"] = vote_metrics(dataset.votes(held_out), fractions, dataset.tree, dataset.votes(rows))
@@ -96,8 +106,10 @@ def pretrain_gz2(config, progress=None):
     card["init_from"] = start
     card["epochs"] = len(state.history)
     card["training_seconds"] = state.training_seconds()
-    write_galaxies(config, dataset, [rows, held_out], source)
     arrays, card["domain"]["score"] = domain_arrays(model, config, dataset, rows)
+    if devices.process:
+        return Run(config.out, model, card)
+    write_galaxies(config, dataset, [rows, held_out], source)
     return save_run(config.out, model, card, arrays)
 
 

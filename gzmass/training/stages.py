@@ -8,9 +8,11 @@ import keras
 import numpy as np
 
 from gzmass.errors import GzmassError
-from gzmass.layers import RandomAffine
+from gzmass.losses import LabelledMean
 from gzmass.models import train_only
 from gzmass.training.checkpoint import Checkpoint
+from gzmass.training.devices import ONE_DEVICE
+from gzmass.training.precision import set_precision
 from gzmass.training.rates import LayerwiseAdam, LayerwiseAdamW, LayerwiseNadam, rate_factors
 
 __all__ = ["SHORTEST_EPOCH", "fit_stages", "plateau_rate"]
@@ -25,7 +27,13 @@ OPTIMIZERS = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "n
 LAYERWISE_OPTIMIZERS = {"adam": LayerwiseAdam, "adamw": LayerwiseAdamW, "nadam": LayerwiseNadam}
 
 
-def fit_stages(model, stages, *, compile_arguments, batches, validation, config, out, progress=None):
+#: Name of the metric that is the loss of an output, averaged over all labelled galaxies of an epoch.
+LABELLED = "labelled_loss"
+
+
+def fit_stages(
+    model, stages, *, compile_arguments, batches, validation, config, out, progress=None, devices=ONE_DEVICE
+):
     """Train a graph in stages, going on where an earlier call was interrupted.
 
     After every epoch the state is written to ``checkpoint`` in the run directory. A call that is killed and made again
@@ -51,25 +59,35 @@ def fit_stages(model, stages, *, compile_arguments, batches, validation, config,
         The run directory.
     progress : callable, optional
         Called after each epoch with the name of the stage, the epochs done, the epochs in all, and a dict of numbers.
+    devices : gzmass.training.devices.Devices, optional
+        The devices on which the graph was made; the batches are those of all of them together.
 
     Returns
     -------
     gzmass.training.checkpoint.Progress
         Where it ended: its history has one dict of numbers for each epoch of all stages.
     """
-    checkpoint = Checkpoint(out)
+    with devices.training(model):
+        return _fit_stages(model, stages, compile_arguments, batches, validation, config, out, progress, devices)
+
+
+def _fit_stages(model, stages, compile_arguments, batches, validation, config, out, progress, devices):
+    checkpoint = Checkpoint(out, writes=devices.process == 0)
     state = checkpoint.read()
+    validation = devices.share(validation)
+    set_precision(model, config.optimization.precision)
     for index, stage in enumerate(stages):
         if index < state.stage:
             continue
         train_only(model, stage.train, stage.batch_norm)
-        data = batches(SHORTEST_EPOCH if stage.steps else 1)
+        data = devices.share(batches(SHORTEST_EPOCH if stage.steps else 1))
         epochs = stage.epochs or -(-stage.steps // len(data))
         arguments = compile_arguments()
-        trained = _with_augmentation(model, config.augmentation, arguments["loss"])
+        trained = _with_augmentation(model, config.augmentation, arguments["loss"], devices)
         trained.compile(
-            _optimizer(stage, config.optimization, epochs * len(data), model, trained.trainable_variables),
-            **arguments,
+            _optimizer(stage, config.optimization, epochs * len(data), model, trained.trainable_variables, devices),
+            **_with_means(arguments),
+            loss=devices.losses(arguments["loss"]),
             steps_per_execution=config.optimization.steps_per_execution,
         )
         trained.optimizer.build(trained.trainable_variables)
@@ -77,7 +95,8 @@ def fit_stages(model, stages, *, compile_arguments, batches, validation, config,
             checkpoint.load(trained, state.weights)
         else:
             state.stage, state.epoch, state.best = index, 0, None
-        recorder = _Recorder(state, checkpoint, data, stage, epochs, config.seed, progress)
+        weights = {name: arguments.get("loss_weights", {}).get(name, 1.0) for name in arguments["loss"]}
+        recorder = _Recorder(state, checkpoint, data, stage, epochs, weights, config.seed, progress)
         if not recorder.finished():
             trained.fit(
                 data,
@@ -88,8 +107,10 @@ def fit_stages(model, stages, *, compile_arguments, batches, validation, config,
                 callbacks=[recorder, *_tensorboard(config, out, stage)],
                 verbose=0,
             )
+        devices.wait(f"the stage {stage.name} is done")
         if stage.keep == "best":
             checkpoint.load(trained, state.best["weights"])
+    set_precision(model, "float32")
     train_only(model, "all")
     return state
 
@@ -129,10 +150,10 @@ def plateau_rate(values, rate, factor=0.3, patience=3, min_delta=MIN_DELTA):
 class _Recorder(keras.callbacks.Callback):
     """Seeds each epoch, sets its rate, and writes what it led to; knows when a stage is done."""
 
-    def __init__(self, state, checkpoint, data, stage, epochs, seed, progress):
+    def __init__(self, state, checkpoint, data, stage, epochs, weights, seed, progress):
         super().__init__()
         self.state, self.checkpoint, self.data, self.stage, self.epochs = state, checkpoint, data, stage, epochs
-        self.seed, self.progress, self.started = seed, progress, None
+        self.weights, self.seed, self.progress, self.started = weights, seed, progress, None
 
     def finished(self):
         """Whether the last epoch is done, or the best one lies too far back."""
@@ -153,7 +174,7 @@ class _Recorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         state = self.state
-        numbers = {name: float(value) for name, value in logs.items()}
+        numbers = _exact_losses({name: float(value) for name, value in logs.items()}, self.weights)
         # what the stage is judged by: the M/L loss where votes are only a help to it
         value = numbers.get("val_log_ml_loss", numbers["val_loss"])
         if not np.isfinite(value):
@@ -172,7 +193,33 @@ class _Recorder(keras.callbacks.Callback):
         self.model.stop_training = self.finished()
 
 
-def _with_augmentation(model, augmentation, outputs):
+def _with_means(arguments):
+    """Add to the metrics the mean of each loss over all labelled galaxies of an epoch, and leave the losses out."""
+    metrics = {
+        name: [*arguments.get("metrics", {}).get(name, []), LabelledMean(loss, name=LABELLED)]
+        for name, loss in arguments["loss"].items()
+    }
+    return {**{key: value for key, value in arguments.items() if key != "loss"}, "metrics": metrics}
+
+
+def _exact_losses(numbers, weights):
+    """Put the means over all labelled galaxies in the place of Keras' losses, which are means over the batches.
+
+    Keras gives a batch as much weight as it has galaxies, however few of them have labels, and however many a batch was
+    filled up with to divide it among devices.
+    """
+    exact = {name: value for name, value in numbers.items() if not name.endswith(LABELLED)}
+    for prefix in ("", "val_"):
+        # Keras leaves the name of the output out where there is one alone
+        names = {output: prefix + (f"{output}_" if len(weights) > 1 else "") for output in weights}
+        for name in names.values():
+            exact[f"{name}loss"] = numbers[f"{name}{LABELLED}"]
+        if len(weights) > 1:
+            exact[f"{prefix}loss"] = sum(weight * exact[f"{names[key]}loss"] for key, weight in weights.items())
+    return exact
+
+
+def _with_augmentation(model, augmentation, outputs, devices):
     """Put the augmentation in front of a graph, for training only: the graph itself stays as it will be saved.
 
     Only the outputs that have a loss are kept: Keras wants a label for each output that there is. The grey levels are
@@ -181,13 +228,13 @@ def _with_augmentation(model, augmentation, outputs):
     inputs = {name: keras.Input(x.shape[1:], dtype=x.dtype, name=name) for name, x in model.input.items()}
     image = inputs["image"]
     if augmentation is not None:
-        image = RandomAffine(**augmentation.model_dump(), seed=0, name="augmentation")(image)
+        image = devices.augmentation(**augmentation.model_dump(), seed=0, name="augmentation")(image)
         image = keras.ops.round(image)
     given = model({**inputs, "image": image})
     return keras.Model(inputs, {name: given[name] for name in outputs}, name="training")
 
 
-def _optimizer(stage, optimization, steps, model, variables):
+def _optimizer(stage, optimization, steps, model, variables, devices):
     rate = stage.learning_rate
     if stage.schedule == "cosine":
         warmup = round(stage.warmup * steps)
@@ -196,9 +243,9 @@ def _optimizer(stage, optimization, steps, model, variables):
         )
     arguments = {"clipnorm": optimization.clip_norm, "weight_decay": optimization.weight_decay}
     if stage.rate_decay == 1:
-        return OPTIMIZERS[optimization.optimizer](rate, **arguments)
+        return devices.optimizer(OPTIMIZERS[optimization.optimizer], rate, **arguments)
     factors = rate_factors(model.get_layer("trunk"), variables, stage.rate_decay)
-    return LAYERWISE_OPTIMIZERS[optimization.optimizer](rate, factors=factors, **arguments)
+    return devices.optimizer(LAYERWISE_OPTIMIZERS[optimization.optimizer], rate, factors=factors, **arguments)
 
 
 def _tensorboard(config, out, stage):
