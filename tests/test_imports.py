@@ -27,7 +27,7 @@ FLOORS = {
     "evaluation": {"engine", "tree", "catalogs", "datasets", "pages"},
     "layers": {"engine", "tree"},
     "losses": {"engine", "tree", "layers"},
-    "models": {"engine", "tree", "datasets", "evaluation", "layers", "losses"},
+    "models": {"engine", "tree", "images", "datasets", "evaluation", "layers", "losses"},
     "training": {"engine", "tree", "datasets", "evaluation", "layers", "losses", "models", "config"},
     "inference": {"engine", "tree", "datasets", "evaluation", "layers", "models", "config"},
     "experiment": {"engine", "config", "datasets", "evaluation", "training", "inference"},

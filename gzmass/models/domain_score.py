@@ -1,61 +1,104 @@
-"""How unusual a galaxy is to a model, as one number: what its trunk sees, its image statistics and its metadata."""
+"""How unusual a galaxy is to a model, as one number: what its trunk sees, its image, its metadata, depth, sharpness."""
 
 from pathlib import Path
 
 import numpy as np
 
 from gzmass.engine import write_atomically
+from gzmass.models.domain_changes import changed
+from gzmass.models.domain_statistics import domain_statistics
 
-__all__ = ["FALSE_ALARM_RATE", "domain_score", "fit_domain_score", "load_domain_score", "save_domain_score"]
+__all__ = [
+    "FALSE_ALARM_RATE",
+    "IMAGE_COLUMNS",
+    "PARTS",
+    "domain_parts",
+    "domain_score",
+    "fit_domain_score",
+    "load_domain_score",
+    "save_domain_score",
+]
 
 #: Share of galaxies like those of the validation split whose score is above 1.
-FALSE_ALARM_RATE = 0.02
+FALSE_ALARM_RATE = 0.03
 
+#: What the score is made of, in the order of `domain_parts`.
+PARTS = ("features", "inputs", "noise", "blur")
+
+#: Columns of a dataset that describe an image, and with which it tells more of depth and seeing.
+IMAGE_COLUMNS = ("pixel_scale_arcsec", "stretch_scale")
+
+_SHARES = (1 / 8, 1 / 8, 3 / 8, 3 / 8)  # of the parts in the alarms: what the distances find lies far outside
+_VERSION = 2
+_FILE = "domain_score.npz"
 _N_COMPONENTS = 16  # of the trunk's features; with more, directions that hold noise alone outweigh the others
 _RIDGE = 1e-5  # added to the variances of standardised columns: a direction in which nothing varies counts little
-_FILE = "domain_score.npz"
+_FILTER_SAMPLE = 5000  # galaxies whose images are changed
+_FILTER_SHRINKAGE = 50  # the covariance of k columns from n galaxies is shrunk by k / (50 n)
+_LARGEST = 8.0  # standard deviations that a column may add to a filter: one odd value is not another telescope
+_BLUR_RANGE = (0.4, 2.5)  # of the width of the blur, in units of the median galaxy's
+_LOG_NOISE, _SCALE = 0, "pixel_scale_arcsec"
+_REFERENCE = 2000  # validation galaxies whose parts are kept, to compare samples with
 
 
-def fit_domain_score(training, validation, log_columns=()):
+def fit_domain_score(training, validation, columns=(), log_columns=()):
     """Measure how the training galaxies are scattered, and from where on a galaxy is unusual.
 
     Two Mahalanobis distances [1]_: one in the principal components of the standardised features of the trunk, one in
-    the statistics of the image (roughness on several scales at the border and in the centre, levels) together with the
-    metadata. The second sees what a trunk has learnt to ignore, such as noise, and combinations of metadata that do not
-    occur. The score is the larger of the two, each in units of its quantile on the validation galaxies, scaled so that
-    `FALSE_ALARM_RATE` of these have a score above 1.
+    the statistics of the image together with the metadata. The second sees what a trunk has learnt to ignore and
+    combinations that do not occur.
+
+    Two matched filters, for noise and for blur: linear discriminants [2]_ between the training images and copies of
+    them with more noise, and with a wider point-spread function (`gzmass.models.domain_changes`), in the same
+    statistics and metadata and their products with the noise of the image and its pixel scale. They look in one
+    direction each, and so find what is lost in the scatter of a distance in 26 dimensions; on the other side of the
+    training galaxies they find images with less noise or a narrower point-spread function.
+
+    Each of the four is taken in units of a quantile on the validation galaxies; the score is the largest, scaled so
+    that `FALSE_ALARM_RATE` of these have a score above 1.
 
     Parameters
     ----------
     training, validation : tuple of numpy.ndarray
         Galaxies that were learnt from, and held out: features of the trunk, shape (n, n_features); images, uint8, shape
-        (n, npix, npix, 1); metadata in physical units, NaN where missing, shape (n, k).
+        (n, npix, npix, 1); values of the columns in physical units, NaN where missing, shape (n, k).
+    columns : sequence of str, default ()
+        Names of the k columns: metadata of the model, and of `IMAGE_COLUMNS` those that are known.
     log_columns : sequence of bool, default ()
-        For each of the k metadata whether its logarithm is taken.
+        For each of the columns whether its logarithm is taken.
 
     Returns
     -------
     dict of str to numpy.ndarray
-        What `domain_score` and `save_domain_score` take.
+        What `domain_parts` and `save_domain_score` take.
 
     References
     ----------
     .. [1] Lee et al. 2018, NeurIPS, arXiv:1807.03888
+    .. [2] Fisher 1936, Annals of Eugenics 7, 179
     """
-    features, images, metadata = training
-    arrays = {"log_columns": np.asarray(log_columns, dtype=bool)}
-    arrays |= _fit("features", features, min(_N_COMPONENTS, max(1, len(features) // 10)))
-    arrays |= _fit("inputs", _inputs(images, metadata, arrays["log_columns"]), None)
-    distances = _distances(arrays, *validation)
-    tail = FALSE_ALARM_RATE / 2  # two distances share the alarms
-    arrays["unit"] = np.array([_upper_quantile(distance, tail) for distance in distances])
-    largest = np.max(distances / arrays["unit"][:, None], axis=0)
-    arrays["unit"] = arrays["unit"] * _upper_quantile(largest, FALSE_ALARM_RATE)
-    return {name: np.asarray(values, dtype=np.float32) for name, values in arrays.items()}
+    features, images, values = training
+    arrays = {
+        "version": np.array(_VERSION),
+        "columns": np.array(list(columns), dtype=str),
+        "log_columns": np.asarray(log_columns, dtype=bool),
+    }
+    arrays |= _fit_features(features)
+    inputs = _inputs(arrays, domain_statistics(images), values)
+    arrays |= _fit_inputs(inputs)
+    some = np.linspace(0, len(images) - 1, min(len(images), _FILTER_SAMPLE)).round().astype(int)
+    arrays |= _fit_filters(arrays, inputs[some], images[some], values[some])
+    arrays["unit"] = np.ones(len(PARTS))
+    parts = domain_parts(arrays, *validation)
+    shares = zip(np.abs(parts), _SHARES, strict=True)
+    unit = np.array([_upper_quantile(part, share * FALSE_ALARM_RATE) for part, share in shares])
+    unit *= _upper_quantile(domain_score(parts / unit[:, None]), FALSE_ALARM_RATE)
+    kept = np.linspace(0, parts.shape[1] - 1, min(parts.shape[1], _REFERENCE)).round().astype(int)
+    return arrays | {"unit": unit, "reference": (parts[:, kept] / unit[:, None]).astype(np.float32)}
 
 
-def domain_score(arrays, features, images, metadata):
-    """Score galaxies: above 1 they are unusual.
+def domain_parts(arrays, features, images, values):
+    """Measure how unusual galaxies are, in each of four ways.
 
     Parameters
     ----------
@@ -65,15 +108,37 @@ def domain_score(arrays, features, images, metadata):
         What the trunk gives, shape (n, n_features).
     images : numpy.ndarray of uint8
         Shape (n, npix, npix, 1).
-    metadata : numpy.ndarray of float
-        Physical units, shape (n, k); where one is missing, the mean of the training galaxies stands in.
+    values : numpy.ndarray of float
+        The columns ``arrays["columns"]`` in physical units, shape (n, k); where one is missing, what the others let
+        expect stands in.
+
+    Returns
+    -------
+    numpy.ndarray of float
+        Shape (4, n), in the order of `PARTS`: two distances, >= 0, and two that are 0 in the middle of the training
+        galaxies, positive for more noise, or more blur, and negative for less. Beyond 1 or -1 they are unusual.
+    """
+    seen = np.linalg.norm((features - arrays["features_mean"]) @ arrays["features_whiten"], axis=1)
+    standard = _standardised(arrays, _inputs(arrays, domain_statistics(images), values))
+    filtered = _products(arrays, standard) @ arrays["filters"] - arrays["filter_centres"]
+    parts = np.stack([seen, np.linalg.norm(standard @ arrays["inputs_whiten"], axis=1), *filtered.T])
+    return parts / arrays["unit"][:, None]
+
+
+def domain_score(parts):
+    """Score galaxies: above 1 they are unusual.
+
+    Parameters
+    ----------
+    parts : numpy.ndarray of float
+        What `domain_parts` returned, shape (4, n).
 
     Returns
     -------
     numpy.ndarray of float
         Shape (n,), >= 0.
     """
-    return np.max(_distances(arrays, features, images, metadata) / arrays["unit"][:, None], axis=0)
+    return np.abs(parts).max(axis=0)
 
 
 def save_domain_score(path, arrays):
@@ -101,72 +166,110 @@ def load_domain_score(path):
     Returns
     -------
     dict of str to numpy.ndarray or None
-        None for a run that was made before there were any.
+        None for a run that was made before there were any, or when the score was made of other parts.
     """
     file = Path(path) / _FILE
     if not file.is_file():
         return None
     with np.load(file, allow_pickle=False) as arrays:
+        if "version" not in arrays or arrays["version"] != _VERSION:
+            return None
         return dict(arrays)
 
 
-def _fit(name, values, n_components):
+def _fit_features(features):
     """Mean, and the matrix that turns differences from it into coordinates of variance 1."""
-    mean, scale = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+    mean, scale = features.mean(axis=0), features.std(axis=0)
     scale = np.where(scale > 1e-3 * scale.max(), scale, np.inf)  # neurons that never fire
-    standard = np.nan_to_num((values - mean) / scale)
+    whiten = _whitening((features - mean) / scale, min(_N_COMPONENTS, max(1, len(features) // 10)))
+    return {
+        "features_mean": mean.astype(np.float32),
+        "features_whiten": (whiten / scale[:, None]).astype(np.float32),
+    }
+
+
+def _fit_inputs(inputs):
+    known = np.isfinite(inputs).any(axis=0)
+    filled = np.where(known, inputs, 0.0)
+    mean, scale = np.nanmean(filled, axis=0), np.nanstd(filled, axis=0)
+    scale = np.where(scale > 1e-6, scale, np.inf)  # what is the same in all galaxies tells nothing
+    standard = np.nan_to_num((filled - mean) / scale)
+    covariance = standard.T @ standard / len(standard) + _RIDGE * np.eye(len(mean))
+    return {
+        "inputs_mean": mean,
+        "inputs_scale": scale,
+        "inputs_covariance": covariance,
+        "inputs_whiten": _whitening(standard, len(mean)),
+    }
+
+
+def _whitening(standard, n_components):
     variance, directions = np.linalg.eigh(standard.T @ standard / len(standard))
-    if n_components is not None:
-        variance, directions = variance[-n_components:], directions[:, -n_components:]
-    whiten = directions / np.sqrt(np.maximum(variance, 0) + _RIDGE) / scale[:, None]
-    return {f"{name}_mean": mean, f"{name}_whiten": whiten}
+    variance, directions = variance[-n_components:], directions[:, -n_components:]
+    return directions / np.sqrt(np.maximum(variance, 0) + _RIDGE)
 
 
-def _distances(arrays, features, images, metadata):
-    """Compute the two distances, shape (2, n)."""
-    blocks = {"features": features, "inputs": _inputs(images, metadata, arrays["log_columns"])}
-    return np.stack(
-        [
-            np.linalg.norm(np.nan_to_num(values - arrays[f"{name}_mean"]) @ arrays[f"{name}_whiten"], axis=1)
-            for name, values in blocks.items()
-        ]
-    )
+def _fit_filters(arrays, inputs, images, values):
+    """For noise and blur the direction that best tells changed images from the others, and where these lie in it."""
+    columns = arrays["columns"].tolist()
+    blur = 1.0
+    if _SCALE in columns:  # the same blur on the sky in every galaxy
+        scale = values[:, columns.index(_SCALE)]
+        middle = np.median(scale[np.isfinite(scale)]) if np.isfinite(scale).any() else np.nan
+        blur = np.clip(np.nan_to_num(middle / scale, nan=1.0), *_BLUR_RANGE)
+    plain = _products(arrays, _standardised(arrays, inputs))
+    filters, centres = [], []
+    for change in ("noise", "blur"):
+        images_then, scale_ratio = changed(images, change, blur)
+        values_then = np.array(values, dtype=float)
+        if "stretch_scale" in columns:
+            values_then[:, columns.index("stretch_scale")] *= scale_ratio
+        inputs_then = _inputs(arrays, domain_statistics(images_then), values_then)
+        then = _products(arrays, _standardised(arrays, inputs_then))
+        covariance = (_covariance(plain) + _covariance(then)) / 2
+        shrinkage = min(0.5, len(covariance) / (_FILTER_SHRINKAGE * len(plain)))
+        covariance += (shrinkage + _RIDGE) * np.eye(len(covariance))
+        direction = np.linalg.solve(covariance, then.mean(axis=0) - plain.mean(axis=0))
+        filters.append(direction)
+        centres.append(np.median(plain @ direction))
+    return {"filters": np.stack(filters, axis=1), "filter_centres": np.array(centres)}
+
+
+def _covariance(values):
+    difference = values - values.mean(axis=0)
+    return difference.T @ difference / len(values)
+
+
+def _inputs(arrays, statistics, values):
+    values = np.array(values, dtype=float)
+    for k in np.flatnonzero(arrays["log_columns"]):
+        values[:, k] = np.log10(np.where(values[:, k] > 0, values[:, k], np.nan))
+    return np.concatenate([statistics, values], axis=1)
+
+
+def _standardised(arrays, inputs):
+    """Differences from the mean in standard deviations; for missing ones their expectation, given the others."""
+    standard = (inputs - arrays["inputs_mean"]) / arrays["inputs_scale"]
+    missing = ~np.isfinite(standard)
+    covariance = arrays["inputs_covariance"]
+    for pattern in np.unique(missing[missing.any(axis=1)], axis=0):
+        rows = np.flatnonzero((missing == pattern).all(axis=1))
+        weights = np.linalg.solve(covariance[np.ix_(~pattern, ~pattern)], covariance[np.ix_(~pattern, pattern)])
+        standard[np.ix_(rows, pattern)] = standard[np.ix_(rows, ~pattern)] @ weights
+    return standard
+
+
+def _products(arrays, standard):
+    """Columns for the filters: how blur shows depends on noise, above which the galaxy stands, and on pixels."""
+    standard = np.clip(standard, -_LARGEST, _LARGEST)
+    columns = arrays["columns"].tolist()
+    by = [_LOG_NOISE]
+    if _SCALE in columns:
+        by.append(standard.shape[1] - len(columns) + columns.index(_SCALE))
+    return np.concatenate([standard, *(standard * standard[:, [k]] for k in by)], axis=1)
 
 
 def _upper_quantile(values, tail):
     """Find the value that no more than a share of further galaxies exceed (the rank of conformal prediction)."""
     rank = int(np.ceil((len(values) + 1) * (1 - tail) - 1e-9))
     return np.sort(values)[min(rank, len(values)) - 1]
-
-
-def _inputs(images, metadata, log_columns):
-    metadata = np.array(metadata, dtype=float)
-    for k in np.flatnonzero(log_columns):
-        metadata[:, k] = np.log10(np.where(metadata[:, k] > 0, metadata[:, k], np.nan))
-    return np.concatenate([_image_statistics(images), metadata], axis=1)
-
-
-def _image_statistics(images):
-    """Logarithms of the roughness of sky and centre on several scales; levels and contrast: shape (n, 11)."""
-    pixels = images[..., 0].astype(np.float32)
-    npix = pixels.shape[1]
-    width, third = max(2, npix // 6), npix // 3
-    centre = pixels[:, third : npix - third, third : npix - third]
-    border = pixels.copy()
-    border[:, width:-width, width:-width] = np.nan
-    rough = [_roughness(part, lag) for part in (border, centre) for lag in (1, 2, 4)]
-    rough += [_curvature(part) for part in (border, centre)]
-    levels = [pixels.mean(axis=(1, 2)), centre.mean(axis=(1, 2)), pixels.std(axis=(1, 2))]
-    return np.stack([*rough, *levels], axis=1).astype(float)
-
-
-def _roughness(pixels, lag):
-    steps = [pixels[:, lag:] - pixels[:, :-lag], pixels[:, :, lag:] - pixels[:, :, :-lag]]
-    flat = np.concatenate([np.abs(step).reshape(len(pixels), -1) for step in steps], axis=1)
-    return np.log(np.nanmean(flat, axis=1) + 1)
-
-
-def _curvature(pixels):
-    """Mean absolute Laplacian: noise has more of it than light that the seeing has spread."""
-    sides = pixels[:, 2:, 1:-1] + pixels[:, :-2, 1:-1] + pixels[:, 1:-1, 2:] + pixels[:, 1:-1, :-2]
-    return np.log(np.nanmean(np.abs(sides - 4 * pixels[:, 1:-1, 1:-1]), axis=(1, 2)) + 1)
