@@ -3,13 +3,17 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint install clean
+.PHONY: demo test bench lint install clean
 
 demo: $(VENV)/installed
 	$(BIN)/gzmass demo --out demo
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+# Ratios on this machine, with their spread: benchmarks/results.md. A few minutes; benchmarks/README.md says more.
+bench: $(VENV)/installed
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python benchmarks/run_all.py
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

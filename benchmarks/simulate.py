@@ -4,7 +4,6 @@ OMP_NUM_THREADS=1 python benchmarks/simulate.py [--npix 64] [--n-galaxies 1000] 
 python benchmarks/simulate.py --compare [--n-galaxies 6000]                         the tables of docs/simulation.md
 """
 
-import argparse
 import tempfile
 import time
 from importlib import resources
@@ -12,36 +11,47 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from _tables import parser, print_table, spread, take_turns
 from scipy.stats import spearmanr
 
+from gzmass.datasets.write import encode_png
 from gzmass.images import log_stretch
 from gzmass.simulate import cast_votes, draw_population, explainable_r2, galaxy_rng, render, render_light, simulate
 from gzmass.simulate.population import measured
 from gzmass.tree import load_tree
 
 
-def speed(n_galaxies, npix):
-    """Print galaxies per second of processor time, end to end and by part: other work on the machine does not count."""
+def speed(n_galaxies, npix, turns):
+    """Print galaxies per second of one core, end to end and by part: other work on the machine does not count.
 
-    def clock(name, work):
-        start = time.process_time()
-        result = work()
-        print(f"{name:32s} {1e3 * (time.process_time() - start) / n_galaxies:7.3f} ms a galaxy")
-        return result
-
-    population = clock("population", lambda: draw_population(n_galaxies))
-    clock("votes", lambda: cast_votes(population))
+    The floor is what no simulation of noisy images can do without: normal random numbers for the pixels, and PNGs.
+    """
+    population = draw_population(n_galaxies)
     galaxies = population.to_dict("records")
-    clock(
-        "light, seeing, neighbours", lambda: [render_light(g, npix, galaxy_rng(0, g["id"], "image")) for g in galaxies]
-    )
-    images = clock("the same and noise", lambda: [render(g, npix, galaxy_rng(0, g["id"], "image")) for g in galaxies])
-    clock("stretch", lambda: [log_stretch(image) for image in images])
+    images = [render(g, npix, galaxy_rng(0, g["id"], "image")) for g in galaxies]
+    pictures = [log_stretch(image)[0] for image in images]
+    rng = np.random.default_rng(0)
+    floor, whole = "noise and PNGs alone", "end to end, files written"
     with tempfile.TemporaryDirectory() as folder:
-        start = time.process_time()
-        simulate(Path(folder) / "dataset", n_galaxies, npix=npix)
-        seconds = time.process_time() - start
-    print(f"end to end, files written: {n_galaxies / seconds:.0f} galaxies a second at {npix} px")
+        numbers = iter(range(10**9))
+        ways = {
+            floor: lambda: [(rng.normal(size=(npix, npix)), encode_png(picture)) for picture in pictures],
+            "population": lambda: draw_population(n_galaxies),
+            "votes": lambda: cast_votes(population),
+            "light, seeing, neighbours": lambda: [
+                render_light(g, npix, galaxy_rng(0, g["id"], "image")) for g in galaxies
+            ],
+            "the same and noise": lambda: [render(g, npix, galaxy_rng(0, g["id"], "image")) for g in galaxies],
+            "stretch": lambda: [log_stretch(image) for image in images],
+            whole: lambda: simulate(Path(folder) / str(next(numbers)), n_galaxies, npix=npix),
+        }
+        seconds = take_turns(ways, turns, time.process_time)
+    print_table(
+        f"{n_galaxies} galaxies of {npix} px, processor time",
+        ["part", "ms a galaxy", "of the whole"],
+        [[name, spread(1e3 * t / n_galaxies, ".3f"), spread(t / seconds[whole])] for name, t in seconds.items()],
+        f"{n_galaxies / np.median(seconds[whole]):.0f} galaxies a second of one core.",
+    )
 
 
 def compare(n_galaxies):
@@ -79,15 +89,15 @@ def compare(n_galaxies):
 
 def main():
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--npix", type=int, default=64)
-    parser.add_argument("--n-galaxies", type=int)
-    parser.add_argument("--compare", action="store_true")
-    args = parser.parse_args()
+    own = parser(__doc__)
+    own.add_argument("--npix", type=int, default=64)
+    own.add_argument("--n-galaxies", type=int)
+    own.add_argument("--compare", action="store_true")
+    args = own.parse_args()
     if args.compare:
         compare(args.n_galaxies or 6000)
     else:
-        speed(args.n_galaxies or 1000, args.npix)
+        speed(args.n_galaxies or (200 if args.short else 1000), args.npix, 3 if args.short else 5)
 
 
 if __name__ == "__main__":

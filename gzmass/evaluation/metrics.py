@@ -1,5 +1,7 @@
 """How far predicted mass-to-light ratios and votes are from the truth, with errors from resampling."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from gzmass.errors import DataError
@@ -58,7 +60,8 @@ def mass_to_light_metrics(true_log_ml, predicted_log_ml, n_resamples=200, seed=0
             t, p = (true, predicted) if unit == "dex" else (10.0**true, 10.0**predicted)
             error = p - t
             centred = t - t.mean() if len(t) else t
-            sums = np.stack([np.ones_like(t), centred, centred**2, error, error**2, centred * error], axis=1)
+            # each a row, turned: sums along a row are fast, and its columns are what the galaxies are dealt by
+            sums = np.stack([np.ones_like(t), centred, centred**2, error, error**2, centred * error]).T
             numbers = _moments(sums.sum(axis=0, keepdims=True))
             errors = bootstrap_errors(sums, _moments, n_resamples, seed) if n_resamples else {}
             for name, value in numbers.items():
@@ -102,7 +105,7 @@ def rmse_difference(true, predicted, other, n_resamples=200, seed=0):
     true, other = _arrays(true, other)
     known = np.isfinite(true) & np.isfinite(predicted) & np.isfinite(other)
     true, predicted, other = true[known], predicted[known], other[known]
-    sums = np.stack([np.ones_like(true), (predicted - true) ** 2, (other - true) ** 2], axis=1)
+    sums = np.stack([np.ones_like(true), (predicted - true) ** 2, (other - true) ** 2]).T
 
     def difference(total):
         mean = total[:, 1:] / total[:, [0]]
@@ -163,8 +166,8 @@ def vote_metrics(votes, fractions, tree, train_votes=None, *, n_bins=10, n_resam
                 f"(n, {tree.n_answers}). Received: shape {array.shape}."
             )
     questions = []
-    for index, question in enumerate(tree.questions):
-        own = tree.segment == index
+    for question, start in zip(tree.questions, tree.starts, strict=True):
+        own = slice(start, start + len(question.answers))
         parts = (votes[:, own], fractions[:, own], train_votes[:, own])
         numbers = _question_metrics(*parts, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
         questions.append({"question": question.name, "text": question.text, **numbers})
@@ -195,9 +198,8 @@ def joint_truth(votes, tree):
         Shape (n, n_answers); NaN where the votes are missing or nobody was asked.
     """
     votes = np.asarray(votes, dtype=float)
-    roots = tree.levels[0]
-    total = tree.question_sums(votes)[:, roots]
-    total = np.fmax.reduce(total, axis=1) if len(votes) else np.zeros(0)
+    roots = [votes[:, tree.segment == root].sum(axis=1) for root in tree.levels[0]]
+    total = np.fmax.reduce(roots, axis=0)
     return votes / np.where(total > 0, total, np.nan)[:, None]
 
 
@@ -221,21 +223,8 @@ def reliability(votes, fractions, n_bins=10):
         ``calibration_error``, the mean of abs(predicted - voted) over the bins with these weights
         (expected calibration error).
     """
-    votes, fractions = np.asarray(votes, dtype=float), np.asarray(fractions, dtype=float)
-    weight = np.broadcast_to(votes.sum(axis=1, keepdims=True), votes.shape).ravel()
-    index = np.clip((fractions.ravel() * n_bins).astype(int), 0, n_bins - 1)
-    total = np.bincount(index, weight, n_bins)
-    full = total > 0
-    if not full.any():
-        return {"bins": [], "calibration_error": np.nan}
-    predicted = np.bincount(index, weight * fractions.ravel(), n_bins)[full] / total[full]
-    voted = np.bincount(index, votes.ravel(), n_bins)[full] / total[full]
-    share = total[full] / total.sum()
-    bins = [
-        {"predicted": float(p), "voted": float(v), "weight": float(w)}
-        for p, v, w in zip(predicted, voted, share, strict=True)
-    ]
-    return {"bins": bins, "calibration_error": float(np.sum(share * np.abs(predicted - voted)))}
+    votes, fractions = np.asarray(votes, dtype=float).T, np.asarray(fractions, dtype=float).T
+    return _curve(_bin_sums(votes, fractions, votes.sum(axis=0), n_bins))
 
 
 def bootstrap_errors(sums, statistic, n_resamples=200, seed=0):
@@ -260,18 +249,25 @@ def bootstrap_errors(sums, statistic, n_resamples=200, seed=0):
     dict of str to float
         Standard deviation of each statistic over the resamples; NaN for fewer than two galaxies.
     """
-    rng = np.random.default_rng(seed)
-    if len(sums) > N_BLOCKS:
-        block = rng.permutation(len(sums)) % N_BLOCKS
-        sums = np.stack([np.bincount(block, column, N_BLOCKS) for column in sums.T], axis=1)
-    n = len(sums)
-    if n < 2:
+    if len(sums) < 2:
         return dict.fromkeys(statistic(np.full((1, sums.shape[1]), np.nan)), np.nan)
-    times = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples)
+    block, times = _resamples(len(sums), n_resamples, seed)
+    if block is not None:
+        sums = np.stack([np.bincount(block, column, N_BLOCKS) for column in sums.T], axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         values = statistic(times @ sums)
     finite = {name: value[np.isfinite(value)] for name, value in values.items()}
     return {name: float(np.std(value, ddof=1)) if len(value) > 1 else np.nan for name, value in finite.items()}
+
+
+@lru_cache(maxsize=8)
+def _resamples(n, n_resamples, seed):
+    """Block of each of n galaxies, and how often each block is drawn; many samples of a report have the same n."""
+    rng, block = np.random.default_rng(seed), None
+    if n > N_BLOCKS:
+        block = (rng.permutation(n) % N_BLOCKS).astype(np.int16)
+        n = N_BLOCKS
+    return block, rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(float)
 
 
 def _moments(total):
@@ -292,25 +288,52 @@ def _moments(total):
 
 
 def _question_metrics(votes, fractions, train_votes, *, n_bins, n_resamples, seed):
-    votes, fractions = votes.astype(float), fractions.astype(float)
-    total = votes.sum(axis=1)
-    known = (total > 0) & np.isfinite(fractions).all(axis=1)
-    votes, fractions, total = votes[known], fractions[known], total[known]
-    voted = votes / total[:, None]
-    train = train_votes[np.isfinite(train_votes).all(axis=1)].astype(float).sum(axis=0)
-    mean = train / train.sum() if train.sum() > 0 else np.full(len(train), np.nan)
-    sums = np.stack(
-        [total, total * ((fractions - voted) ** 2).mean(axis=1), total * ((mean - voted) ** 2).mean(axis=1)],
-        axis=1,
-    )
-    curve = reliability(votes, fractions, n_bins)
+    train = sum(part[:, np.isfinite(part).all(axis=0)].sum(axis=1) for (part,) in _columns(train_votes))
+    mean = (train / train.sum() if train.sum() > 0 else np.full(len(train), np.nan))[:, None]
+    sums, curve = [], np.zeros((3, n_bins))
+    for chunk in _columns(votes, fractions):
+        total = chunk[0].sum(axis=0)
+        known = (total > 0) & np.isfinite(chunk[1]).all(axis=0)
+        total, (own, guess) = total[known], (values[:, known] for values in chunk)
+        squared = [((values - own / total) ** 2).mean(axis=0) for values in (guess, mean)]
+        sums.append([total, total * squared[0], total * squared[1]])
+        curve += _bin_sums(own, guess, total, n_bins)
+    sums = np.concatenate(sums, axis=1).T
+    curve = _curve(curve)
     return {
-        "n": len(total),
-        "votes": float(total.sum()),
+        "n": len(sums),
+        "votes": float(sums[:, 0].sum()),
         **_rmse_and_mean(sums, n_resamples, seed),
         "calibration_error": curve["calibration_error"],
         "reliability": curve["bins"],
     }
+
+
+def _columns(*arrays):
+    """Chunks of tables, turned so that a row holds one answer: what is done answer by answer runs along memory."""
+    for start in range(0, max(len(arrays[0]), 1), CHUNK):
+        yield tuple(np.ascontiguousarray(array[start : start + CHUNK].T, dtype=float) for array in arrays)
+
+
+def _bin_sums(votes, fractions, total, n_bins):
+    """Sum weight, weighted predicted and weighted voted fractions in bins of the predicted one: a row each."""
+    weight = np.broadcast_to(total, votes.shape).ravel()
+    index = np.clip((fractions * n_bins).astype(np.int64), 0, n_bins - 1).ravel()
+    values = (weight, weight * fractions.ravel(), votes.ravel())
+    return np.stack([np.bincount(index, value, n_bins) for value in values])
+
+
+def _curve(sums):
+    total, predicted, voted = sums[:, sums[0] > 0]
+    if not len(total):
+        return {"bins": [], "calibration_error": np.nan}
+    share = total / total.sum()
+    predicted, voted = predicted / total, voted / total
+    bins = [
+        {"predicted": float(p), "voted": float(v), "weight": float(w)}
+        for p, v, w in zip(predicted, voted, share, strict=True)
+    ]
+    return {"bins": bins, "calibration_error": float(np.sum(share * np.abs(predicted - voted)))}
 
 
 def _joint_metrics(votes, fractions, tree, train_votes, *, n_resamples, seed):
@@ -321,16 +344,16 @@ def _joint_metrics(votes, fractions, tree, train_votes, *, n_resamples, seed):
         train_n += np.isfinite(truth).sum(axis=0)
     with np.errstate(invalid="ignore"):
         mean = train_sum / train_n
-    sums, columns = [np.zeros((0, 3))], np.zeros(tree.n_answers, dtype=bool)
+    sums, columns = [np.zeros((3, 0))], np.zeros(tree.n_answers, dtype=bool)
     for start in range(0, len(votes), CHUNK):
         truth = joint_truth(votes[start : start + CHUNK], tree)
         predicted = tree.joint(fractions[start : start + CHUNK])
         known = np.isfinite(truth) & np.isfinite(predicted)
         columns |= known.any(axis=0)
         squared = [np.where(known, (guess - truth) ** 2, 0.0).sum(axis=1) for guess in (predicted, mean)]
-        sums.append(np.stack([known.sum(axis=1), *squared], axis=1))
-    sums = np.concatenate(sums)
-    sums = sums[sums[:, 0] > 0]
+        sums.append(np.stack([known.sum(axis=1), *squared]))
+    sums = np.concatenate(sums, axis=1)
+    sums = sums[:, sums[0] > 0].T
     return {"n": len(sums), "n_answers": int(columns.sum()), **_rmse_and_mean(sums, n_resamples, seed)}
 
 

@@ -4,6 +4,8 @@ import base64
 import json
 import math
 import platform
+import re
+from collections import Counter
 from pathlib import Path
 
 import matplotlib as mpl
@@ -125,7 +127,10 @@ def evaluate(
     examples = _examples(joined, dataset) if numbers["votes"] else []
     html = render(numbers, figures, _galleries(joined, dataset), examples, card)
     with write_atomically(out / "predictions.parquet") as path:
-        joined.drop(columns="row").to_parquet(path, index=False)
+        table = joined.drop(columns="row")
+        # dictionaries serve text: of numbers that all differ they only take time
+        texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+        table.to_parquet(path, index=False, use_dictionary=texts)
     for key, (png, _) in figures.items():
         with write_atomically(out / "plots" / f"{key}.png") as path:
             path.write_bytes(base64.b64decode(png))
@@ -251,11 +256,10 @@ def _out_of_domain(joined):
     outside = ~joined["in_domain"].fillna(value=False).astype(bool)
     reasons = joined.get("out_of_domain_reason", pd.Series("", joined.index))[outside].fillna("").astype(str)
     # "image_sky 61 above 44" is another text for each galaxy: what is counted is the quantity and the side
-    kinds = reasons.str.split("; ").explode().str.replace(r" \S+ (below|above) \S+$", r" \1 its range", regex=True)
-    return {
-        "n": int(outside.sum()),
-        "reasons": {k: int(v) for k, v in sorted(kinds.value_counts().items()) if k},
-    }
+    kinds = "; ".join(reasons)
+    for side in ("below", "above"):
+        kinds = re.sub(rf" [^\s;]+ {side} [^\s;]+(?=; |$)", f" {side} its range", kinds)
+    return {"n": int(outside.sum()), "reasons": {k: n for k, n in sorted(Counter(kinds.split("; ")).items()) if k}}
 
 
 def _file_name(text):

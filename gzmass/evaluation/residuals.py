@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gzmass.evaluation.image_statistics import image_statistics
-from gzmass.evaluation.metrics import joint_truth, mass_to_light_metrics
+from gzmass.evaluation.metrics import CHUNK, joint_truth, mass_to_light_metrics
 
 __all__ = ["Quantity", "residual_groups", "residual_quantities", "running_percentiles"]
 
@@ -110,7 +110,7 @@ def running_percentiles(x, y, n_bins=15):
     n_bins = min(len(x) // 15, n_bins)
     if n_bins < 3:
         return {"x": [], "p16": [], "p50": [], "p84": []}
-    parts = np.array_split(np.argsort(x, kind="stable"), n_bins)
+    parts = _equal_parts(x, n_bins)
     percentiles = np.transpose([np.quantile(y[part], [0.16, 0.5, 0.84]) for part in parts])
     keys = dict(zip(("p16", "p50", "p84"), percentiles.tolist(), strict=True))
     return {"x": [float(np.median(x[part])) for part in parts], **keys}
@@ -150,7 +150,9 @@ def residual_groups(labelled, dataset, quantities):
             label = f"{name} third ({ends[0]:.3g} to {ends[1]:.3g})".replace("-", "\N{MINUS SIGN}")
             groups.append((quantity.name, label, known[third == index]))
     if dataset.tree is not None:
-        given = joint_truth(dataset.votes(labelled["row"].to_numpy()), dataset.tree) > 0.5
+        votes = dataset.votes(labelled["row"].to_numpy())
+        chunks = [votes[start : start + CHUNK] for start in range(0, len(votes), CHUNK)]
+        given = np.concatenate([joint_truth(chunk, dataset.tree) > 0.5 for chunk in chunks])
         for index, answer in enumerate(dataset.tree.answers):
             question = dataset.tree.questions[dataset.tree.segment[index]]
             groups.append((question.name, answer.text, np.flatnonzero(given[:, index])))
@@ -181,20 +183,37 @@ def _voted(labelled, dataset):
         return found
     votes = dataset.votes(labelled["row"].to_numpy())
     for index, question in enumerate(tree.questions):
-        own = votes[:, tree.segment == index].astype(float)
-        total = own.sum(axis=1)
+        if len(found) == MAX_QUESTIONS:
+            break
+        own = np.ascontiguousarray(votes[:, tree.segment == index].T, dtype=float)
+        total = own.sum(axis=0)
         asked = total >= MIN_VOTES
         if asked.sum() < MIN_GALAXIES:
             continue
-        fractions = own[asked] / total[asked, None]
-        answer = int(np.argmax(fractions.std(axis=0).round(6)))  # of two answers the first: they vary alike
+        fractions = own[:, asked] / total[asked]
+        answer = int(np.argmax(fractions.std(axis=1).round(6)))  # of two answers the first: they vary alike
         values = np.full(len(labelled), np.nan)
-        values[asked] = fractions[:, answer]
+        values[asked] = fractions[answer]
         text = question.answers[answer].text
         label = f"voted fraction: {text}"[:40].replace("$", r"\$")  # a dollar sign would start a formula
         name = f"{question.name}: {text}"
         found.append(Quantity(name, f"the voted fraction of {name}", label, values))
-    return found[:MAX_QUESTIONS]
+    return found
+
+
+def _equal_parts(x, n):
+    """Places of the values in order, cut into n parts; of equal values the first come first, as in a stable sort.
+
+    Several times as fast: only values that are equal across a cut are put in the order of their places.
+    """
+    order = np.argsort(x)
+    parts = np.array_split(order, n)
+    for cut in np.cumsum([len(part) for part in parts])[:-1]:
+        value = x[order[cut]]
+        if x[order[cut - 1]] == value:
+            first, last = (np.searchsorted(x, value, side=side, sorter=order) for side in ("left", "right"))
+            order[first:last].sort()
+    return parts
 
 
 def _enough(values):

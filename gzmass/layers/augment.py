@@ -7,7 +7,7 @@ from keras import ops
 
 from gzmass.errors import ConfigError
 
-__all__ = ["RandomAffine", "affine_transforms"]
+__all__ = ["RandomAffine", "affine_transforms", "nearest_reflected"]
 
 INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("constant", "nearest", "reflect", "wrap")
@@ -106,6 +106,9 @@ class RandomAffine(keras.layers.Layer):
         shift_x = self._uniform(draw, -self.shift * width, self.shift * width)
         shift_y = self._uniform(draw, -self.shift * height, self.shift * height)
         transforms = affine_transforms(angle, mirror, zoom, shift_x, shift_y, height=height, width=width)
+        # TensorFlow has one operation for it; elsewhere Keras' way takes ten times as long as picking the pixels
+        if (self.interpolation, self.fill_mode) == ("nearest", "reflect") and keras.backend.backend() != "tensorflow":
+            return nearest_reflected(images, transforms)
         return ops.image.affine_transform(
             images,
             transforms,
@@ -183,3 +186,36 @@ def affine_transforms(angle, mirror, zoom, shift_x, shift_y, *, height, width):
     to_y = centre_y - yx * from_x - yy * from_y
     zero = ops.zeros_like(angle)
     return ops.stack([xx, xy, to_x, yx, yy, to_y, zero, zero], axis=-1)
+
+
+def nearest_reflected(images, transforms):
+    """Give each pixel the value of the pixel that it is read from, with the image mirrored at its edges.
+
+    Parameters
+    ----------
+    images : tensor
+        Shape (b, height, width, channels); height and width are known.
+    transforms : tensor of float32
+        Shape (b, 8), as `affine_transforms` gives them.
+
+    Returns
+    -------
+    tensor
+        Shape and type of the images: what `keras.ops.image.affine_transform` gives with the interpolation "nearest"
+        and the fill mode "reflect", but for places within rounding of the edge of a pixel.
+    """
+    height, width, channels = images.shape[1:]
+    columns, rows = ops.arange(width, dtype="float32"), ops.arange(height, dtype="float32")
+
+    def places(per_column, per_row, offset, n):
+        down = per_row[:, None] * rows + offset[:, None] + 0.5
+        place = ops.floor((per_column[:, None] * columns)[:, None, :] + down[:, :, None])
+        # a mirrored image repeats itself after 2 n pixels
+        place = place - 2 * n * ops.floor(place / (2 * n))
+        return ops.minimum(place, 2 * n - 1 - place)
+
+    x = places(transforms[:, 0], transforms[:, 1], transforms[:, 2], width)
+    y = places(transforms[:, 3], transforms[:, 4], transforms[:, 5], height)
+    first = height * width * ops.arange(ops.shape(images)[0], dtype="int32")
+    index = ops.cast(y * width + x, "int32") + first[:, None, None]
+    return ops.take(ops.reshape(images, (-1, channels)), index, axis=0)

@@ -6,7 +6,7 @@ import pytest
 
 from gzmass.errors import ConfigError
 from gzmass.layers import RandomAffine
-from gzmass.layers.augment import affine_transforms
+from gzmass.layers.augment import affine_transforms, nearest_reflected
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 15, 15, 1)).astype("uint8")
 STILL = {"rotation": 0.0, "flip": False, "zoom": (1.0, 1.0), "shift": 0.0}
@@ -65,6 +65,22 @@ def test_nearest_keeps_the_noise_and_bilinear_lowers_it():
     assert turned["nearest"].std() == pytest.approx(noise.std(), rel=0.02)
     assert turned["bilinear"].std() < 0.9 * noise.std()
     np.testing.assert_array_equal(turned["nearest"], turned["nearest"].round())
+
+
+def test_picked_pixels_are_those_of_keras_wherever_the_image_is_moved():
+    rng = np.random.default_rng(2)
+    images = rng.integers(0, 256, (40, 13, 17, 2)).astype("float32")
+    ranges = {"angle": (-4, 4), "mirror": (-1, 1), "zoom": (0.3, 2), "shift_x": (-40, 40), "shift_y": (-40, 40)}
+    drawn = {name: rng.uniform(*ends, 40).astype("float32") for name, ends in ranges.items()}
+    drawn["mirror"] = np.sign(drawn["mirror"])
+    drawn = {name: keras.ops.convert_to_tensor(values) for name, values in drawn.items()}
+    transforms = keras.ops.convert_to_numpy(affine_transforms(**drawn, height=13, width=17))
+    options = {"interpolation": "nearest", "fill_mode": "reflect", "data_format": "channels_last"}
+    # each has its own copy: on PyTorch Keras changes the one that it is given
+    expected = keras.ops.image.affine_transform(images, keras.ops.convert_to_tensor(transforms.copy()), **options)
+    got = nearest_reflected(keras.ops.convert_to_tensor(images), keras.ops.convert_to_tensor(transforms))
+    different = keras.ops.convert_to_numpy(got) != keras.ops.convert_to_numpy(expected)
+    assert different.mean() < 1e-3
 
 
 def test_half_of_the_images_are_mirrored():
