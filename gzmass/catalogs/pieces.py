@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from functools import partial as bind
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t", ".dat": r"\s+", ".txt": r"\s+"}
 _WHOLE = {".ecsv": "ascii.ecsv", ".vot": "votable", ".votable": "votable", ".xml": "votable"}
 _FITS = (".fits", ".fit")
 _ENDINGS = (*_SEPARATORS, *_FITS, ".parquet", *_WHOLE)
+_PARSED = 2**14  # rows of a text that are parsed at a time where all of them are asked for
 _PIECE_BYTES = 2**25  # of a FITS table whose rows are long
 _EXACT = 2**53  # largest integer up to which a floating-point number holds every one
 _INTEGERS = {
@@ -70,7 +72,8 @@ def iterate_table(path, columns=None, rows=ROWS, id_columns=(), names=None, miss
     columns = None if columns is None else list(dict.fromkeys(columns))
     try:
         if ending in _SEPARATORS:
-            pieces = _iterate_text(path, _SEPARATORS[ending], columns, rows, set(id_columns), names)
+            read = bind(_iterate_text, path, _SEPARATORS[ending], columns, id_columns=set(id_columns), names=names)
+            pieces = [_whole_text(read)] if rows is None else read(rows)
         elif ending in _FITS:
             pieces = _iterate_fits(path, columns, rows or ROWS)
             pieces = [pd.concat(pieces)] if rows is None else pieces
@@ -177,6 +180,17 @@ def _known(path):
 def _unreadable(path, error):
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     return DataError(f"The table {str(path)!r} can not be read: {reason}.")
+
+
+def _whole_text(read):
+    """Read all rows of a text in parts: of many rows at once the parser takes several times the memory of the table."""
+    parts = []
+    for part in read(_PARSED):
+        parts.append(part)
+        if not part.dtypes.equals(parts[0].dtypes):
+            # what a column holds is told by all of its rows
+            return next(read(None))
+    return pd.concat(parts)
 
 
 def _iterate_text(path, separator, columns, rows, id_columns, names):

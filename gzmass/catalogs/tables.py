@@ -5,6 +5,7 @@ from pathlib import Path
 import astropy.units as u
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from gzmass.catalogs.ids import clean_ids
 from gzmass.catalogs.pieces import iterate_table, require_columns
@@ -57,6 +58,7 @@ def read_table(path, id_column, columns=None, names=None, missing=()):
     """
     wanted = None if columns is None else [id_column, *columns]
     (table,) = iterate_table(path, wanted, None, (id_column,), names, missing)
+    pa.default_memory_pool().release_unused()  # of text it keeps several times the table
     require_columns(table.columns, [id_column], str(path))
     empty = table[id_column].isna() | (table[id_column].astype(str) == "")
     table, set_aside = set_aside_rows(

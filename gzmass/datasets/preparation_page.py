@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from gzmass.datasets.dataset import open_dataset
 from gzmass.datasets.preparation_figures import column_figure, sky_figure, votes_figure
 from gzmass.datasets.prepare_images import delivered_image
 from gzmass.engine import write_atomically
@@ -16,8 +15,6 @@ from gzmass.pages import cards, figures, image_png, picture, render_page, table,
 
 __all__ = ["write_page"]
 
-_SHOWN = 12  # galaxies in the first row of pictures
-_SPECIAL = 6  # in each of the others
 _LISTED = 15  # reasons
 _UNITS = {
     "ra": "right ascension [deg]",
@@ -49,17 +46,21 @@ _TITLES = {
 }
 
 
-def write_page(config, summary, galaxies_of, frames=None):
+def write_page(config, dataset, summary, examples, galaxies, frames=None):
     """Write ``preparation.html`` into a dataset directory.
 
     Parameters
     ----------
     config : PrepareConfig
         The configuration.
+    dataset : gzmass.datasets.Dataset
+        The dataset, which is written already.
     summary : gzmass.datasets.prepare.Summary
         What was made.
-    galaxies_of : callable
-        Gives `Galaxy` objects for a list of ids: what their images are made of.
+    examples : dict of str to list
+        Ids of the galaxies to show, by the title over them, as `choose_examples` gives them.
+    galaxies : dict
+        The `Galaxy` of each of these ids: what its image is made of.
     frames : gzmass.images.FrameIndex, optional
         The survey frames, where images are cut out of these.
 
@@ -68,9 +69,8 @@ def write_page(config, summary, galaxies_of, frames=None):
     pathlib.Path
         The page.
     """
-    dataset = open_dataset(summary.path)
     parts = {
-        "images": _images(config, dataset, galaxies_of, frames),
+        "images": _images(config, dataset, examples, galaxies, frames),
         "labels": _columns(dataset),
         "votes": _votes(dataset),
         "matches": _matches(summary.matches),
@@ -114,45 +114,33 @@ def _head(dataset, summary):
     return "\n".join(parts)
 
 
-def _images(config, dataset, galaxies_of, frames):
-    chosen = dataset.table
-    rows = np.unique(np.linspace(0, len(chosen) - 1, min(_SHOWN, len(chosen))).round().astype(int))
-    galleries = {"Spread evenly over the sample": chosen.iloc[rows]}
-    if "filled_fraction" in chosen:
-        most = chosen[chosen["filled_fraction"] > 0].nlargest(_SPECIAL, "filled_fraction")
-        galleries["Most of it replaced: neighbours and stars"] = most
-    if "centre_status" in chosen:
-        corrected = chosen[chosen["centre_status"] == "corrected"]
-        column = "centre_offset_arcsec" if corrected["centre_offset_arcsec"].notna().any() else "id"
-        galleries["Centre moved the most"] = corrected.sort_values(column, ascending=False).head(_SPECIAL)
-        for status, title in {"kept": "Centre beside, no room to move", "uncertain": "Centre uncertain"}.items():
-            galleries[f"{title}: look at these"] = chosen[chosen["centre_status"] == status].head(_SPECIAL)
+def _images(config, dataset, examples, galaxies, frames):
     lead = "Left: the largest square of the image as it was delivered. Right: the image of the dataset."
     parts = [f'<p class="note">{lead} Both are stretched alike.</p>']
-    for title, galaxies in galleries.items():
-        if len(galaxies):
-            pairs = "".join(_pairs(config, dataset, galaxies, galaxies_of, frames))
-            parts.append(f'<h3>{title}</h3>\n<div class="pairs">{pairs}</div>')
+    for title, ids in examples.items():
+        pairs = "".join(_pair(config, dataset, galaxies[galaxy_id], frames) for galaxy_id in ids)
+        parts.append(f'<h3>{title}</h3>\n<div class="pairs">{pairs}</div>')
     return "\n".join(parts)
 
 
-def _pairs(config, dataset, galaxies, galaxies_of, frames):
-    for galaxy, row in zip(galaxies_of(galaxies["id"].tolist()), galaxies.to_dict("records"), strict=True):
-        try:
-            before = image_png(delivered_image(config, galaxy, frames))
-        except DataError:  # as when only the part that is used can be stretched
-            before = image_png(np.full((8, 8), 255, np.uint8))
-        (after,) = dataset.pngs(np.flatnonzero(dataset.table["id"] == galaxy.id))
-        facts = [str(galaxy.id)]
-        if row.get("filled_fraction", 0) > 0:
-            facts.append(f"{100 * row['filled_fraction']:.1f} % replaced")
-        if row.get("centre_status") in {"corrected", "kept", "uncertain"}:
-            moved = f" by {row['centre_offset_arcsec']:.1f}″" if np.isfinite(row["centre_offset_arcsec"]) else ""
-            facts.append(f"centre {row['centre_status']}{moved}")
-        if np.isfinite(row["log_ml_g"]):
-            facts.append(f"log M/L {row['log_ml_g']:.2f}")
-        both = picture(before, f"{galaxy.id} as delivered") + picture(after, f"{galaxy.id} prepared")
-        yield f"<figure><div>{both}</div><figcaption>{'<br>'.join(map(escape, facts))}</figcaption></figure>"
+def _pair(config, dataset, galaxy, frames):
+    try:
+        before = image_png(delivered_image(config, galaxy, frames))
+    except DataError:  # as when only the part that is used can be stretched
+        before = image_png(np.full((8, 8), 255, np.uint8))
+    (number,) = np.flatnonzero(dataset.table["id"] == galaxy.id)
+    row = dataset.table.iloc[number]
+    (after,) = dataset.pngs([number])
+    facts = [str(galaxy.id)]
+    if row.get("filled_fraction", 0) > 0:
+        facts.append(f"{100 * row['filled_fraction']:.1f} % replaced")
+    if row.get("centre_status") in {"corrected", "kept", "uncertain"}:
+        moved = f" by {row['centre_offset_arcsec']:.1f}″" if np.isfinite(row["centre_offset_arcsec"]) else ""
+        facts.append(f"centre {row['centre_status']}{moved}")
+    if np.isfinite(row["log_ml_g"]):
+        facts.append(f"log M/L {row['log_ml_g']:.2f}")
+    both = picture(before, f"{galaxy.id} as delivered") + picture(after, f"{galaxy.id} prepared")
+    return f"<figure><div>{both}</div><figcaption>{'<br>'.join(map(escape, facts))}</figcaption></figure>"
 
 
 def _columns(dataset):
@@ -176,9 +164,9 @@ def _votes(dataset):
     if dataset.tree is None:
         return ""
     tree, items, absent = dataset.tree, [], []
-    votes = dataset.votes().astype(float)
+    columns = np.array(dataset.vote_columns)
     for index, question in enumerate(tree.questions):
-        own = votes[:, tree.segment == index]
+        own = dataset.table[columns[tree.segment == index]].to_numpy(float)
         total = own.sum(axis=1, keepdims=True)
         asked = (total > 0).ravel()
         if not asked.any():

@@ -1,15 +1,20 @@
 """Preparing a dataset directory out of images and catalogues; it goes on where it was interrupted."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from gzmass.catalogs import read_table
+from gzmass.datasets.catalogue import contract_columns
+from gzmass.datasets.dataset import Dataset
+from gzmass.datasets.image_store import open_images
 from gzmass.datasets.layout import read_info
 from gzmass.datasets.parcels import remove_outdated
+from gzmass.datasets.preparation_examples import choose_examples
 from gzmass.datasets.prepare_config import PrepareConfig
 from gzmass.datasets.prepare_info import describe
 from gzmass.datasets.prepare_photometry import add_photometry, check_photometry
@@ -86,6 +91,10 @@ def prepare(config, progress=None, engine=None):
     check_photometry(config, catalogs.table, catalogs.convention)
     table = catalogs.table
     table["split"] = _splits(config, table["id"])
+    # of all galaxies there is to be one table in memory: what has been used is let go, here and below
+    catalogs = replace(catalogs, table=None)
+    del sample
+    pa.default_memory_pool().release_unused()  # it keeps what was freed
     tree = None if config.votes is None else load_tree(config.votes.tree)
     frames, bad_frames = _frames(config.images)
     recipe = recipe_of(config)
@@ -102,14 +111,19 @@ def prepare(config, progress=None, engine=None):
         raise DataError(f"None of the {len(images)} images can be used; the first one: {first}")
     bad_images = _bad_images(config, table, images)
     set_aside = {**set_aside, **catalogs.set_aside, "frames": bad_frames, "images": bad_images}
-    known = [c for c in ("file", "ra", "dec", "radius_arcsec", "pixel_scale_arcsec") if c in table]
-    sources = table.set_index("id")[known]
-    table, convention, more = add_photometry(config, _with_images(config, table, images), catalogs.convention)
+    prepared = _with_images(config, table, images)
+    examples = choose_examples(prepared)
+    shown = table[table["id"].isin(set().union(*examples.values()))]
+    galaxies = {galaxy.id: galaxy for galaxy in galaxies_of(config, shown)}
+    del table, images, shown
+    prepared, convention, more = add_photometry(config, prepared, catalogs.convention)
     _write_quarantine(out, set_aside)
     remove_outdated(out, names)
-    info = describe(config, catalogs, convention)
-    write_dataset(out, _with_radius(table), (), info, tree, recipe, config.storage)
-    counts = read_info(out)["counts"]
+    table = contract_columns(_with_radius(prepared), tree)
+    del prepared
+    write_dataset(out, table, (), describe(config, catalogs, convention), tree, recipe, config.storage)
+    info = read_info(out)
+    counts = info["counts"]
     notes = [*notes, *catalogs.notes, *more]
     if not counts["all"]["votes"] and not counts["all"]["log_ml"]:
         notes.append("no galaxy has a label: the dataset serves prediction only")
@@ -117,7 +131,8 @@ def prepare(config, progress=None, engine=None):
     summary = Summary(out, counts, listed, notes, catalogs.matches)
     from gzmass.datasets.preparation_page import write_page  # noqa: PLC0415  matplotlib takes a second
 
-    write_page(config, summary, lambda ids: galaxies_of(config, sources.loc[ids].reset_index()), frames)
+    dataset = Dataset(out, info, table, tree, open_images(out, info, table["id"]))
+    write_page(config, dataset, summary, examples, galaxies, frames)
     return summary
 
 
@@ -149,15 +164,20 @@ def _splits(config, ids):
 
 
 def _bad_images(config, table, images):
-    files = table["file"].where(table["file"].notna(), config.images.frames)
-    return pd.DataFrame({"id": table["id"], "file": files, "reason": images["reason"]})[images["reason"].notna()]
+    bad = images["reason"].notna()
+    files = table["file"][bad]
+    files = files.where(files.notna(), config.images.frames)
+    return pd.DataFrame({"id": table["id"][bad], "file": files, "reason": images["reason"][bad]})
 
 
 def _with_images(config, table, images):
     """Confine the table to the galaxies with a good image, and add what was measured in these."""
-    table = pd.concat([table.drop(columns="file"), images], axis=1)[images["reason"].isna()].reset_index(drop=True)
-    table["pixel_scale_arcsec"] = table.pop("native_scale_arcsec") * table["side"] / config.npix
-    return table.drop(columns=["reason", "side", *_not_asked(config)])
+    good = images["reason"].isna()
+    table = pd.concat([table.drop(columns="file"), images.drop(columns=["reason", *_not_asked(config)])], axis=1)
+    if not good.all():  # to choose rows is to copy them
+        table = table[good].reset_index(drop=True)
+    table["pixel_scale_arcsec"] = table.pop("native_scale_arcsec") * table.pop("side") / config.npix
+    return table
 
 
 def _with_radius(table):

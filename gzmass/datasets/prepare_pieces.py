@@ -1,6 +1,9 @@
 """The images of `prepare`: made in pieces by several processes, and kept as long as what they are made of stays."""
 
 import json
+import os
+import re
+import sys
 from functools import partial as bind
 from pathlib import Path
 from urllib.parse import unquote
@@ -20,8 +23,6 @@ from gzmass.errors import DataError
 __all__ = ["galaxies_of", "make_images", "recipe_of", "remove_strangers"]
 
 _PIECE = 64  # images in one piece of work for a process
-
-_TEXT = ("reason", "centre_status")
 
 
 def recipe_of(config):
@@ -78,20 +79,36 @@ def make_images(config, table, frames, out, progress, engine=None):
     )
     chosen = (order[k : k + _PIECE] for k in range(0, len(table), _PIECE))
     pieces = ((galaxies_of(config, table.iloc[rows]), packed[rows].tolist()) for rows in chosen)
-    parts, names, done = [], [], 0
+    images = _empty_columns(config, table)
+    names, done = [], 0
     for name, rows in map_pieces(make, pieces, config.workers, engine=engine):
         names.append(name)
-        # columns take a tenth of the memory of the rows
-        part = pd.DataFrame(rows, columns=["reason", *MEASURED])
-        parts.append(part.astype({name: object if name in _TEXT else float for name in part}))
+        places = order[done : done + len(rows)]
+        for column, values in zip(("reason", *MEASURED), zip(*rows, strict=True), strict=True):
+            if column in images:
+                # the few words of a status are one object each, not one for each galaxy
+                images[column][places] = list(map(_shared, values)) if column == "centre_status" else values
         done += len(rows)
         if progress is not None:
             progress(done, len(table))
-    images = pd.concat(parts, ignore_index=True)
-    images.index = order
+    series = {name: pd.Series(values, dtype=values.dtype, copy=False) for name, values in images.items()}
+    return pd.DataFrame(series, copy=False), names
+
+
+def _empty_columns(config, table):
+    """Arrays for what is going to be known of the images; fluxes that nobody asks for have none."""
     measured = config.photometry is not None and config.photometry.measures_images
-    # what a table gives is not measured
-    return images.sort_index().drop(columns=[name for name in FLUXES if name in table or not measured]), names
+    columns = {}
+    for name in ("reason", *MEASURED):
+        if name in {"reason", "centre_status"}:
+            columns[name] = np.full(len(table), None, dtype=object)
+        elif name not in FLUXES or (measured and name not in table):  # what a table gives is not measured
+            columns[name] = np.full(len(table), np.nan)
+    return columns
+
+
+def _shared(word):
+    return None if word is None else sys.intern(word)
 
 
 def galaxies_of(config, table):
@@ -186,17 +203,27 @@ def remove_strangers(out, ids, npix):
     ----------
     out : pathlib.Path
         The dataset directory.
-    ids : iterable of int or str
+    ids : pandas.Series
         Ids of the galaxies that there are.
     npix : int
         Side of the images; what is no 8-bit grey PNG of this side is nobody's image and stays.
     """
-    known = {image_name(galaxy_id) for galaxy_id in ids}
-    for file in sorted((out / "images").glob("*.png")):
-        if file.name in known or file.name != image_name(unquote(file.stem)):
-            continue
+    index = pd.Index(ids)
+    with os.scandir(out / "images") as entries:
+        strange = [entry.name for entry in entries if _is_stranger(entry.name, index)]
+    for file in (out / "images" / name for name in strange):
         try:
             decode_png_bytes(file.read_bytes(), npix)
         except DataError:
             continue
         file.unlink()
+
+
+def _is_stranger(name, index):
+    """Say whether a file has the name of an image of a galaxy that is not there."""
+    text = unquote(name.removesuffix(".png"))
+    if name != image_name(text):
+        return False
+    if not pd.api.types.is_integer_dtype(index):
+        return text not in index
+    return re.fullmatch(r"0|-?[1-9]\d*", text) is None or int(text) not in index

@@ -13,6 +13,7 @@ from gzmass.errors import DataError
 __all__ = ["find_sample"]
 
 _FEW = 3  # galaxies: the positions of fewer say nothing
+_PART = 4096  # files whose names are made at a time
 
 
 def find_sample(config):
@@ -107,33 +108,41 @@ def _image_files(source):
         table, bad = read_table(source.table, source.id, [source.file])
         empty = table[source.file].isna()
         folder = source.table.parent
-        files = [str(folder / str(name)) for name in table[source.file][~empty]]
         without = pd.DataFrame({"id": table["id"][empty], "reason": f"the column {source.file!r} is empty"})
         set_aside = pd.concat([bad, without], ignore_index=True).assign(file=str(source.table))
-        if not files:
+        if empty.all():
             raise DataError(f"The table {str(source.table)!r} names no image in its column {source.file!r}.")
-        return pd.DataFrame({"id": table["id"][~empty].to_numpy(), "file": files}), {"list of images": set_aside}
+        table = table[~empty] if empty.any() else table  # to choose rows is to copy them
+        files = _texts(table[source.file].array, lambda name: str(folder / str(name)))
+        return pd.DataFrame({"id": table["id"].to_numpy(), "file": files}), {"list of images": set_aside}
     before, after = source.pattern.split("{id}")
     if source.folder is None:
-        names, paths = [path.name for path in source.files], [str(path) for path in source.files]
+        names = [path.name for path in source.files]
     elif not source.folder.is_dir():
         raise DataError(f"The folder of images {str(source.folder)!r} does not exist.")
     else:
-        entries = [entry for entry in os.scandir(source.folder) if not entry.name.startswith(".")]
-        names, paths = [entry.name for entry in entries], [entry.path for entry in entries]
+        with os.scandir(source.folder) as entries:
+            names = [entry.name for entry in entries if not entry.name.startswith(".")]
     fits = np.array([n.startswith(before) and n.endswith(after) and len(n) > len(before) + len(after) for n in names])
     if source.folder is None and not fits.all():
-        wrong = min(path for path, fit in zip(paths, fits, strict=True) if not fit)
+        wrong = min(str(path) for path, fit in zip(source.files, fits, strict=True) if not fit)
         raise DataError(f"The image {wrong!r} does not match the pattern {source.pattern!r}.")
     if not fits.any():
         raise DataError(f"The folder {str(source.folder)!r} has no image that matches the pattern {source.pattern!r}.")
     chosen = np.flatnonzero(fits)
-    found = pd.Series([names[k][len(before) : len(names[k]) - len(after)] for k in chosen])
-    ids = clean_ids(found, f"the file names {source.pattern!r}")
+    ids = _texts(chosen, lambda k: names[k][len(before) : len(names[k]) - len(after)])
+    ids = clean_ids(ids, f"the file names {source.pattern!r}")
     repeated = ids.duplicated()
     if repeated.any():
         raise DataError(f"The id {ids[repeated].tolist()[0]!r} belongs to two images; ids must be unique.")
-    return pd.DataFrame({"id": ids, "file": [paths[k] for k in chosen]}), {}
+    files = _texts(chosen, lambda k: str(source.files[k]) if source.folder is None else f"{source.folder}/{names[k]}")
+    return pd.DataFrame({"id": ids, "file": files}), {}
+
+
+def _texts(values, function):
+    """Make a text of each value, in parts: Python's own of all of them would take thrice the memory."""
+    parts = (values[k : k + _PART] for k in range(0, len(values), _PART))
+    return pd.concat([pd.Series(list(map(function, part))) for part in parts], ignore_index=True)
 
 
 def _same_ids(table, other):

@@ -39,8 +39,8 @@ class Catalogs:
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        One row a galaxy, in the order of the sample; NaN where a value is missing.
+    table : pandas.DataFrame or None
+        One row a galaxy, in the order of the sample; NaN where a value is missing. None where it has been used.
     set_aside : dict of str to pandas.DataFrame
         ``id``, ``file`` and ``reason`` of rows that can not be used, by table.
     notes : list of str
@@ -53,7 +53,7 @@ class Catalogs:
         The same of their distances, in words.
     """
 
-    table: pd.DataFrame
+    table: pd.DataFrame | None
     set_aside: dict
     notes: list
     matches: list

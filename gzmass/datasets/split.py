@@ -11,6 +11,8 @@ __all__ = ["SPLITS", "split_by_id", "subset_by_id"]
 #: The names of the splits.
 SPLITS = ("train", "val", "test")
 
+_PART = 4096  # ids that are Python's objects at a time
+
 
 def split_by_id(ids, fractions=None, salt="gzmass"):
     """Assign each galaxy to a split by a hash of its id.
@@ -84,7 +86,8 @@ def subset_by_id(ids, n, seed=0):
 def _uniform(ids, salt):
     """Hash of each id as a number in [0, 1), shape (n,): the first 53 bits of BLAKE2b of its decimal or plain text."""
     key = hashlib.blake2b(salt.encode(), digest_size=32).digest()
-    digests = b"".join(
-        hashlib.blake2b(str(i).encode(), digest_size=8, key=key).digest() for i in np.asarray(ids).tolist()
-    )
+    ids, digests = np.asarray(ids), bytearray()
+    for start in range(0, len(ids), _PART):
+        for i in ids[start : start + _PART].tolist():
+            digests += hashlib.blake2b(str(i).encode(), digest_size=8, key=key).digest()
     return (np.frombuffer(digests, dtype=">u8") >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import os
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pandas as pd
 import yaml
 from PIL import Image
 
+from gzmass.datasets.catalogue import contract_columns, table_parts, write_catalogue
 from gzmass.datasets.dataset import open_dataset
 from gzmass.datasets.image_store import ImageFiles
 from gzmass.datasets.layout import VERSION, check_images, check_table, image_name
@@ -30,23 +33,6 @@ from gzmass.engine import fingerprint, write_atomically
 from gzmass.errors import ConfigError, DataError
 
 __all__ = ["begin_dataset", "change_storage", "encode_png", "write_dataset"]
-
-#: Columns of every table, in this order; then the votes, then what else the table holds.
-COLUMNS = (
-    "id",
-    "split",
-    "ra",
-    "dec",
-    "redshift",
-    "distance_mpc",
-    "luminosity_g",
-    "radius_kpc",
-    "pixel_scale_arcsec",
-    "stretch_scale",
-    "log_ml_g",
-    "log_ml_g_err",
-    "log_mstar",
-)
 
 _RECIPE = "recipe.yaml"
 
@@ -89,8 +75,9 @@ def begin_dataset(path, recipe, tree=None):
         _write_yaml(file, {"fingerprint": mark, "recipe": recipe})
     (path / "images").mkdir(exist_ok=True)
     for folder in ("images", "shards", "work", "work/shards"):
-        for partial in (path / folder).glob(".partial-*"):
-            partial.unlink(missing_ok=True)
+        with suppress(FileNotFoundError), os.scandir(path / folder) as entries:
+            for name in [entry.name for entry in entries if entry.name.startswith(".partial-")]:
+                (path / folder / name).unlink(missing_ok=True)
     return path
 
 
@@ -135,7 +122,7 @@ def write_dataset(path, table, images, info, tree=None, recipe=None, storage="fi
     if storage == "files":
         settle_files(path)
     _add_images(path, images, npix, storage)
-    table = _contract_columns(table, tree)
+    table = contract_columns(table, tree)
     if storage == "shards":
         found = Scattered(path)
         stored = _store_images(path, table, npix, storage, lambda rows: found.read(table["id"].iloc[rows]))
@@ -146,7 +133,7 @@ def write_dataset(path, table, images, info, tree=None, recipe=None, storage="fi
     if storage == "shards":
         place_shards(path, stored["shards"])
     with write_atomically(path / "catalog.parquet") as partial:
-        table.to_parquet(partial, index=False)
+        write_catalogue(partial, table)
     full = {
         "format": "gzmass-dataset",
         "version": VERSION,
@@ -256,7 +243,8 @@ def _store_images(path, table, npix, storage, read):
     """
     digest = hashlib.blake2b(digest_size=8)
     digest.update(",".join(table.columns).encode())
-    digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
+    for part in table_parts(table):
+        digest.update(pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes())
     if storage == "shards":
         shards = pack_images(path, table, npix, digest, read)
         return {"storage": storage, "shards": shards, "content_hash": digest.hexdigest()}
@@ -264,21 +252,6 @@ def _store_images(path, table, npix, storage, read):
         for png in read(np.arange(start, min(start + GROUP_ROWS, len(table)))):
             digest.update(png)
     return {"storage": storage, "content_hash": digest.hexdigest()}
-
-
-def _contract_columns(table, tree):
-    table = table.reset_index(drop=True).copy()
-    for column in COLUMNS:
-        if column not in table.columns:
-            table[column] = np.nan
-    votes = [] if tree is None else [f"{stem}_votes" for stem in tree.stems]
-    missing = [column for column in votes if column not in table.columns]
-    table = pd.concat([table, pd.DataFrame(np.nan, index=table.index, columns=missing)], axis=1)
-    table = table.astype(dict.fromkeys(votes, np.float32))
-    derived = table["log_ml_g"] + np.log10(table["luminosity_g"].where(table["luminosity_g"] > 0))
-    table["log_mstar"] = table["log_mstar"].fillna(derived)
-    rest = [column for column in table.columns if column not in {*COLUMNS, *votes}]
-    return table[[*COLUMNS, *votes, *rest]]
 
 
 def _counts(table):
