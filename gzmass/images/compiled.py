@@ -25,8 +25,9 @@ def compiled(function):
     Returns
     -------
     callable
-        The same function, compiled; floating-point arithmetic is not reordered.
+        The same function, compiled; floating-point arithmetic is not reordered, and other threads run meanwhile.
     """
     cache = Path(function.__code__.co_filename).parent / "__pycache__"
     nearest = cache if cache.is_dir() else cache.parent
-    return njit(function, error_model="numpy", cache="NUMBA_CACHE_DIR" in os.environ or os.access(nearest, os.W_OK))
+    kept = "NUMBA_CACHE_DIR" in os.environ or os.access(nearest, os.W_OK)
+    return njit(function, error_model="numpy", nogil=True, cache=kept)

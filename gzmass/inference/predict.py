@@ -9,6 +9,7 @@ from gzmass.engine import write_atomically
 from gzmass.errors import DataError
 from gzmass.evaluation import QUANTITIES
 from gzmass.inference.ensemble import Ensemble, load_ensemble
+from gzmass.inference.reading import read_ahead
 from gzmass.models import Run, load_run
 
 __all__ = ["FORMATS", "judge_stretch", "predict", "write_predictions"]
@@ -17,7 +18,7 @@ __all__ = ["FORMATS", "judge_stretch", "predict", "write_predictions"]
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".ecsv": "ascii.ecsv", ".fits": "fits", ".vot": "votable"}
 FORMATS[".xml"] = FORMATS[".votable"] = "votable"
 
-_CHUNK = 4096  # galaxies whose pixels are in memory at once
+_CHUNK = 1024  # galaxies whose pixels are decoded while those before them are predicted; as in a row group of a shard
 
 
 def predict(run, dataset, split=None, out=None, progress=None):
@@ -62,12 +63,13 @@ def predict(run, dataset, split=None, out=None, progress=None):
     optional = [name for name in ("luminosity_g", "stretch_scale", *QUANTITIES) if name != "log_ml_g"]
     columns = list(dict.fromkeys([*predictor.metadata, *(name for name in optional if name in dataset.table)]))
     table = pd.DataFrame(dataset.metadata(columns, rows), columns=columns)
+    chunks = [slice(start, start + _CHUNK) for start in range(0, len(rows), _CHUNK)]
+    images = read_ahead(dataset.images(rows[chunk]) for chunk in chunks)
     parts = []
-    for start in range(0, len(rows), _CHUNK):
-        chunk = slice(start, start + _CHUNK)
-        parts.append(predictor.predict(dataset.images(rows[chunk]), table.iloc[chunk]))
+    for chunk, pixels in zip(chunks, images, strict=True):
+        parts.append(predictor.predict(pixels, table.iloc[chunk]))
         if progress:
-            progress(min(start + _CHUNK, len(rows)), len(rows))
+            progress(min(chunk.stop, len(rows)), len(rows))
     predictions = pd.concat(parts, ignore_index=True)
     predictions.insert(0, "id", dataset.table["id"].to_numpy()[rows])
     judge_stretch(predictions, runs[0], dataset.info.get("stretch"))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,8 +19,7 @@ from gzmass.errors import DataError
 
 __all__ = ["Reading", "Rows", "first_npix", "no_galaxies", "read_ahead", "read_galaxies"]
 
-_READ = 1024  # rows that are read and decoded at a time
-_TOGETHER = 4096  # rows that are handed on at a time
+_READ = 1024  # rows that are read, decoded and handed on at a time
 
 
 @dataclass(frozen=True)
@@ -142,21 +140,9 @@ def read_galaxies(reading, rows):
     DataError
         The file is missing or damaged.
     """
-    held, n_held = [], 0
     with ThreadPoolExecutor(2) as pool:  # more do not help: half of decoding holds Python's lock
         for table, images in _read(reading, rows):
-            held.append((table, *_decode(reading, images, pool)))
-            n_held += len(table)
-            if n_held >= _TOGETHER:
-                yield _together(held)
-                held, n_held = [], 0
-        if held:
-            yield _together(held)
-
-
-def _together(held):
-    tables, pixels, reasons = zip(*held, strict=True)
-    return pd.concat(tables, ignore_index=True), np.concatenate(pixels), np.concatenate(reasons)
+            yield table, *_decode(reading, images, pool)
 
 
 def no_galaxies(reading, rows):
@@ -188,7 +174,7 @@ def _wanted(reading, schema, *, images=True):
 def _read(reading, rows):
     """Yield tables of some rows and their images, encoded or as paths; only the pages at hand are in memory."""
     try:
-        with pq.ParquetFile(rows.path, buffer_size=1 << 20) as file:
+        with pq.ParquetFile(rows.path, buffer_size=1 << 20, page_checksum_verification=True) as file:
             starts = np.cumsum([0, *(file.metadata.row_group(k).num_rows for k in range(file.num_row_groups))])
             end = rows.first + rows.n_rows
             groups = [k for k in range(file.num_row_groups) if starts[k] < end and starts[k + 1] > rows.first]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from gzmass.models.domain_pixels import framing
+
 __all__ = ["describe_domain", "out_of_domain"]
 
 _QUANTILES = (0.002, 0.998)
@@ -81,21 +83,9 @@ def out_of_domain(domain, images, metadata, columns):
 
 def _image_quantities(images):
     """Scalars that tell another depth, stretch or framing: sky grey level, its noise, mean level."""
-    n, npix = images.shape[:2]
-    width = max(1, npix // 12)
-    border = np.concatenate(
-        [
-            images[:, :width, :, 0].reshape(n, -1),
-            images[:, -width:, :, 0].reshape(n, -1),
-        ],
-        axis=1,
-    )
-    level = np.median(border, axis=1)
-    return {
-        "image_sky": level.astype(float),
-        "image_noise": np.mean(np.abs(border - level[:, None]), axis=1),
-        "image_mean": images.mean(axis=(1, 2, 3)),
-    }
+    width = max(1, images.shape[1] // 12)
+    found = framing(np.ascontiguousarray(images[..., 0]), width)
+    return dict(zip(("image_sky", "image_noise", "image_mean"), found.T, strict=True))
 
 
 def _range(values):

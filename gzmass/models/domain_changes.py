@@ -55,10 +55,9 @@ def changed(images, change, blur=1.0):
 
 def _changed_flux(images, change, blur, rng):
     """Flux in units of the noise of a pixel of the unchanged image."""
-    pixels = images.astype(np.float32)
-    npix = pixels.shape[1]
-    strips, level, noise = sky_of(pixels)
-    flux = to_sigma(pixels, level, noise)
+    npix = images.shape[1]
+    strips, level, noise = sky_of(images)
+    flux = to_sigma(images, level, noise)
     more = _noise_like(strips / noise[:, None, None], npix, rng)
     if change == "noise":
         return flux + more * np.float32(np.sqrt(_NOISE**2 - 1))

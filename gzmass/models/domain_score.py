@@ -97,7 +97,7 @@ def fit_domain_score(training, validation, columns=(), log_columns=()):
     return arrays | {"unit": unit, "reference": (parts[:, kept] / unit[:, None]).astype(np.float32)}
 
 
-def domain_parts(arrays, features, images, values):
+def domain_parts(arrays, features, images, values, statistics=None):
     """Measure how unusual galaxies are, in each of four ways.
 
     Parameters
@@ -111,6 +111,8 @@ def domain_parts(arrays, features, images, values):
     values : numpy.ndarray of float
         The columns ``arrays["columns"]`` in physical units, shape (n, k); where one is missing, what the others let
         expect stands in.
+    statistics : numpy.ndarray of float, optional
+        What `domain_statistics` gives of the images, where it is known.
 
     Returns
     -------
@@ -119,7 +121,9 @@ def domain_parts(arrays, features, images, values):
         galaxies, positive for more noise, or more blur, and negative for less. Beyond 1 or -1 they are unusual.
     """
     seen = np.linalg.norm((features - arrays["features_mean"]) @ arrays["features_whiten"], axis=1)
-    standard = _standardised(arrays, _inputs(arrays, domain_statistics(images), values))
+    if statistics is None:
+        statistics = domain_statistics(images)
+    standard = _standardised(arrays, _inputs(arrays, statistics, values))
     filtered = _products(arrays, standard) @ arrays["filters"] - arrays["filter_centres"]
     parts = np.stack([seen, np.linalg.norm(standard @ arrays["inputs_whiten"], axis=1), *filtered.T])
     return parts / arrays["unit"][:, None]

@@ -30,16 +30,13 @@ def forward(model, images, metadata=None, n_orientations=1, batch_size=256):
         uncertainty has the standard deviation 1. ``features``: what the trunk gives, shape (n, n_features), the mean
         over the orientations.
     """
-    inputs = {}
-    if "metadata" in model.input:
-        inputs["metadata"] = metadata
-    sums = {}
-    for orientation in range(n_orientations):
-        turned = np.rot90(images, orientation % 4, axes=(1, 2))
-        inputs["image"] = np.ascontiguousarray(turned[:, :, ::-1] if orientation >= 4 else turned)
-        for name, output in model.predict(inputs, batch_size=batch_size, verbose=0).items():
-            for moment, values in _moments(name, output.astype(float)).items():
-                sums[name, moment] = sums.get((name, moment), 0.0) + values / n_orientations
+    parts = []
+    for start in range(0, max(len(images), 1), batch_size):
+        batch = {"image": images[start : start + batch_size]}
+        if "metadata" in model.input:
+            batch["metadata"] = metadata[start : start + batch_size]
+        parts.append(_mean_moments(model, batch, n_orientations, batch_size))
+    sums = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     outputs = {}
     if ("votes", "probability") in sums:
         n_answers = model.get_layer("morphology").get_layer("votes").tree.n_answers
@@ -77,6 +74,23 @@ def with_features(model):
         head = model.get_layer("mass_to_light")
         outputs["log_ml"] = head([features, inputs["metadata"]] if "metadata" in inputs else features)
     return keras.Model(inputs, outputs, name=model.name)
+
+
+def _mean_moments(model, batch, n_orientations, batch_size):
+    """Apply a graph to a batch, while the caches of the processor hold it; mean of the moments over orientations."""
+    n, means = len(batch["image"]), {}
+    # for a number of galaxies that was not there before a backend may compile the graph anew: there are few
+    missing = min(batch_size, 1 << (n - 1).bit_length()) - n if n else 1
+    if missing:
+        batch = {name: np.pad(values, [(0, missing)] + [(0, 0)] * (values.ndim - 1)) for name, values in batch.items()}
+    images = batch["image"]
+    for orientation in range(n_orientations):
+        turned = np.rot90(images, orientation % 4, axes=(1, 2))
+        batch["image"] = np.ascontiguousarray(turned[:, :, ::-1] if orientation >= 4 else turned)
+        for name, output in model.predict_on_batch(batch).items():
+            for moment, values in _moments(name, output[:n].astype(float)).items():
+                means[name, moment] = means.get((name, moment), 0.0) + values / n_orientations
+    return means
 
 
 def _moments(name, output):

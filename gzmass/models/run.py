@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
@@ -19,6 +20,7 @@ from gzmass.evaluation.calibration import apply_calibration
 from gzmass.models.columns import assemble
 from gzmass.models.domain import out_of_domain
 from gzmass.models.domain_score import domain_parts, load_domain_score, save_domain_score
+from gzmass.models.domain_statistics import domain_statistics
 from gzmass.models.forward import forward, with_features
 from gzmass.tree import DecisionTree
 
@@ -148,12 +150,16 @@ class Run:
         images = self._checked_images(images)
         given, metadata = metadata, self._checked_metadata(metadata, len(images))
         model, arrays = self._graph
-        parts = forward(model, images, metadata, self.card["test_time_augmentation"], batch_size)
+        with ThreadPoolExecutor(1) as beside:  # the graph, in the time that it leaves a processor idle
+            reasons = beside.submit(out_of_domain, self.card["domain"], images, metadata, self.metadata)
+            statistics = beside.submit(domain_statistics, images) if arrays is not None else None
+            parts = forward(model, images, metadata, self.card["test_time_augmentation"], batch_size)
         if arrays is not None:
             known, unknown = self.known(given), np.full(len(images), np.nan)
             values = np.stack([unknown, *(known.get(name, unknown) for name in arrays["columns"])], axis=1)[:, 1:]
-            parts["domain_parts"] = domain_parts(arrays, parts.pop("features"), images, values)
-        parts["reasons"] = out_of_domain(self.card["domain"], images, metadata, self.metadata)
+            features = parts.pop("features")
+            parts["domain_parts"] = domain_parts(arrays, features, images, values, statistics.result())
+        parts["reasons"] = reasons.result()
         return parts
 
     def known(self, metadata=None, luminosity=None):

@@ -117,12 +117,40 @@ def test_the_stretch_can_be_undone():
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:69, :69] - 34
     linear = 80 * np.exp(-np.hypot(x, y) / 6) + rng.normal(size=(69, 69))
-    pixels = log_stretch(linear)[0][None].astype(np.float32)
+    pixels = log_stretch(linear)[0][None]
     _, level, noise = sky_of(pixels)
     assert level[0] == pytest.approx(40, abs=1)
     flux = to_sigma(pixels, level, noise)[0]
     bright = linear > 5
     assert np.median(flux[bright] / linear[bright]) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("npix", [24, 25])
+def test_statistics_are_those_of_whole_images(npix):
+    images = galaxies(6, 3, npix=npix)[1]
+    images[0] = np.random.default_rng(0).integers(0, 256, images[0].shape)  # without any symmetry
+    found = domain_statistics(images)
+    pixels = images[..., 0].astype(float)
+    strips, level, noise = sky_of(images[..., 0])
+    border = [pixels[:, :2], pixels[:, -2:], pixels[:, :, :2].swapaxes(1, 2), pixels[:, :, -2:].swapaxes(1, 2)]
+    np.testing.assert_array_equal(level, np.median(np.concatenate(border, axis=1), axis=(1, 2)))
+    np.testing.assert_allclose(found[:, :2], np.stack([np.log(noise), level], axis=1), rtol=1e-5)
+    steps = [np.log(np.mean((strips[..., lag:] - strips[..., :-lag]) ** 2, axis=(1, 2)) + 0.05) for lag in (1, 2, 4)]
+    texture = np.stack([steps[0] - steps[2], steps[1] - steps[2], steps[2] - 2 * np.log(noise)], axis=1)
+    np.testing.assert_allclose(found[:, 2:5], texture, atol=1e-4)
+
+    flux, y = to_sigma(images[..., 0], level, noise), np.arange(npix) - (npix - 1) / 2
+    radius = np.hypot(y[:, None], y)
+    light = [np.arcsinh(flux[:, radius <= share * npix].mean(axis=1) / 0.1) for share in (0.1, 0.2, 0.35, 0.5)]
+    np.testing.assert_allclose(found[:, 5:9], np.stack(light, axis=1), rtol=1e-4)
+
+    window = np.hanning(npix)[:, None] * np.hanning(npix)
+    spectrum = np.fft.fft2((pixels - level[:, None, None]) / noise[:, None, None] * window)
+    power = np.abs(spectrum) ** 2 / np.sum(window**2)
+    k = np.hypot(np.fft.fftfreq(npix)[:, None], np.fft.fftfreq(npix))
+    for column, (low, high) in {17: (0.06, 0.1), 20: (0.18, 0.23), 24: (0.42, 0.5), 25: (0.5, 0.72)}.items():
+        expected = np.log(power[:, (k >= low) & (k < high)].mean(axis=1) + 0.01)
+        np.testing.assert_allclose(found[:, column], expected, atol=1e-4)
 
 
 def test_changes_change_what_they_say():
