@@ -298,7 +298,7 @@ def predict(
     out: Annotated[str, typer.Option(help="The table: .parquet, .csv, .ecsv, .fits or .vot; or a directory of parts.")],
     split: Split = "all",
     engine: Engine = "local",
-    workers: Annotated[int, typer.Option(help="Processes that predict; they need a directory.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that predict; they need a directory.")] = 1,
     scheduler: Scheduler = None,
     slurm: Slurm = None,
     id_column: Annotated[str, typer.Option("--id", help="Column of ids, of shards and HATS.")] = "id",
@@ -318,13 +318,13 @@ def predict(
         console.say(f"Predicting the split {split} of {dataset} with {', '.join(map(str, runs))}")
         from gzmass.engine import open_engine
 
-        with open_engine(engine, workers, scheduler, slurm) as opened:
+        with open_engine(engine, workers, scheduler, slurm, console.say) as opened:
             console.load_keras()
             from gzmass.inference import find_galaxies, predict_parts
 
             galaxies = find_galaxies(source, id_column, image_column)
             with console.bar("predict", "galaxies") as progress:
-                made = predict_parts(runs, galaxies, out, opened, chosen, progress=progress)
+                made = predict_parts(runs, galaxies, out, opened, chosen, progress, console.say)
         console.parts_summary(made)
         if made.failed_units:
             raise typer.Exit(_INCOMPLETE)
@@ -336,6 +336,7 @@ def predict(
             f"Shards, HATS catalogues and several workers need a directory for the parts of the table, "
             f"'--out {Path(out).with_suffix('')}/'. Received: --out {out!r}."
         )
+    _refuse_columns(dataset, ("--id", id_column, "id"), ("--images", image_column, "image"))
     console.say(f"Predicting the split {split} of {dataset} with {', '.join(map(str, runs))}")
     console.load_keras()
     from gzmass.datasets import open_dataset
@@ -360,6 +361,16 @@ def predict(
         for sentence in sample_in_words(predictions, load_domain_score(runs[0])):
             console.say(sentence)
     console.made(out)
+
+
+def _refuse_columns(dataset, *options):
+    """Refuse columns named for a dataset directory, whose columns have names of their own."""
+    for option, column, default in options:
+        if column != default:
+            raise ConfigError(
+                f"The option {option} is for shards and HATS catalogues, and {str(dataset)!r} is to be a dataset "
+                f"directory, since --out is one file. Received: {option} {column!r}."
+            )
 
 
 @app.command()

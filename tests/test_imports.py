@@ -29,7 +29,7 @@ FLOORS = {
     "losses": {"engine", "tree", "layers"},
     "models": {"engine", "tree", "images", "datasets", "evaluation", "layers", "losses"},
     "training": {"engine", "tree", "datasets", "evaluation", "layers", "losses", "models", "config"},
-    "inference": {"engine", "tree", "datasets", "evaluation", "layers", "models", "config"},
+    "inference": {"engine", "tree", "catalogs", "datasets", "evaluation", "layers", "models", "config"},
     "experiment": {"engine", "config", "datasets", "evaluation", "training", "inference"},
 }
 WITH_KERAS = {"layers", "losses", "models", "training", "inference", "experiment"}

@@ -23,6 +23,7 @@ __all__ = [
     "shard_pieces",
     "shard_rows",
     "write_shard",
+    "written_dataset",
     "written_hash",
 ]
 
@@ -34,7 +35,9 @@ _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 # where `datasets` looks for columns that are more than their Arrow type
 _HUGGING_FACE = json.dumps({"info": {"features": {"image": {"_type": "Image"}}}}).encode()
 
-_HASH = b"gzmass_hash"  # key of the footer
+# keys of the footer
+_HASH = b"gzmass_hash"
+_DATASET = b"gzmass_dataset"
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ def read_shard_piece(piece, columns=None):
     return read.drop_columns("image").to_pandas(), data.to_pylist()
 
 
-def write_shard(file, table, pngs):
+def write_shard(file, table, pngs, dataset=None):
     """Write a shard, whole or not at all.
 
     Parameters
@@ -155,6 +158,8 @@ def write_shard(file, table, pngs):
         One row a galaxy, with at least ``id``.
     pngs : sequence of bytes or None
         The image of each galaxy, encoded; None where it has none.
+    dataset : dict, optional
+        What stands in the footer of the dataset that the shard is of, and `written_dataset` gives: plain data.
     """
     columns = pa.Table.from_pandas(table, preserve_index=False)
     images = pa.StructArray.from_arrays(
@@ -162,6 +167,8 @@ def write_shard(file, table, pngs):
     )
     columns = columns.add_column(columns.schema.get_field_index("id") + 1, pa.field("image", _IMAGE), images)
     extra = {b"huggingface": _HUGGING_FACE, _HASH: shard_hash(table, pngs).encode()}
+    if dataset is not None:
+        extra[_DATASET] = json.dumps(dataset).encode()
     columns = columns.replace_schema_metadata({**(columns.schema.metadata or {}), **extra})
     plain = [name for name in columns.column_names if name != "image"]
     with write_atomically(file) as partial:
@@ -219,6 +226,24 @@ def written_hash(file):
         The shard is missing or damaged, or has no column ``id`` or ``image``.
     """
     return _hash(_footer(file))
+
+
+def written_dataset(metadata):
+    """Read which dataset a shard is of.
+
+    Parameters
+    ----------
+    metadata : dict of bytes or None
+        The metadata in the footer of the shard.
+
+    Returns
+    -------
+    dict or None
+        As `write_shard` took it: ``mark``, the same for all shards of a dataset and for no other, and ``stretch``, as
+        in ``dataset.yaml``. None where the shard says nothing of it.
+    """
+    found = (metadata or {}).get(_DATASET)
+    return None if found is None else json.loads(found)
 
 
 def decode_png_bytes(data, npix):

@@ -6,10 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from gzmass.datasets.layout import image_name
 from gzmass.datasets.parcels import Scattered, forget_parcels
-from gzmass.datasets.shards import GROUP_ROWS, shard_hash, shard_rows, write_shard, written_hash
+from gzmass.datasets.shards import GROUP_ROWS, shard_hash, shard_rows, write_shard, written_dataset, written_hash
+from gzmass.engine import fingerprint
 from gzmass.errors import ConfigError, DataError
 
 __all__ = [
@@ -45,7 +47,7 @@ def check_storage(storage):
         raise ConfigError(f"A storage is one of {', '.join(STORAGES)}. Received: storage={storage!r}.")
 
 
-def pack_images(path, table, npix, digest, read):
+def pack_images(path, table, npix, digest, read, stretch=None):
     """Write the shards of a dataset into ``work/shards/``, but for those that are the same as before.
 
     Parameters
@@ -57,9 +59,11 @@ def pack_images(path, table, npix, digest, read):
     npix : int
         Side of the images.
     digest : hashlib.blake2b
-        Takes in the images, in the order of the table.
+        Has taken in the table, takes in the images, in the order of the table.
     read : callable
         Takes row numbers, an array, and gives their PNGs.
+    stretch : dict, optional
+        How the images were stretched; it stands in each shard, with a mark of the dataset.
 
     Returns
     -------
@@ -72,6 +76,7 @@ def pack_images(path, table, npix, digest, read):
         What `read` raises.
     """
     step, new, shards = shard_rows(npix), path / "work" / "shards", {}
+    dataset = {"mark": fingerprint([digest.hexdigest(), npix, stretch]), "stretch": stretch}
     for start in range(0, len(table), step):
         part = table.iloc[start : start + step]
         pngs = read(np.arange(start, start + len(part)))
@@ -79,8 +84,8 @@ def pack_images(path, table, npix, digest, read):
             digest.update(png)
         name = f"part-{len(shards):05d}.parquet"
         shards[name] = {"rows": len(part), "hash": shard_hash(part, pngs)}
-        if shards[name]["hash"] not in {_hash(path / "shards" / name), _hash(new / name)}:
-            write_shard(new / name, part, pngs)
+        if not any(_is(folder / name, shards[name]["hash"], dataset) for folder in (path / "shards", new)):
+            write_shard(new / name, part, pngs, dataset)
     return shards
 
 
@@ -203,6 +208,11 @@ def remove_shards(path):
     """
     forget_parcels(path)
     shutil.rmtree(path / "shards", ignore_errors=True)
+
+
+def _is(file, wanted, dataset):
+    """Whether a shard holds what is wanted, and says so of its dataset."""
+    return _hash(file) == wanted and written_dataset(pq.read_metadata(file).metadata) == dataset
 
 
 def _hash(file):

@@ -125,10 +125,10 @@ def write_dataset(path, table, images, info, tree=None, recipe=None, storage="fi
     table = contract_columns(table, tree)
     if storage == "shards":
         found = Scattered(path)
-        stored = _store_images(path, table, npix, storage, lambda rows: found.read(table["id"].iloc[rows]))
+        stored = _store_images(path, table, npix, storage, lambda rows: found.read(table["id"].iloc[rows]), info)
     else:
         check_images(path, table["id"])
-        stored = _store_images(path, table, npix, storage, ImageFiles(path / "images", table["id"]).read)
+        stored = _store_images(path, table, npix, storage, ImageFiles(path / "images", table["id"]).read, info)
     (path / "dataset.yaml").unlink(missing_ok=True)  # of an earlier table: it must not vouch for the new one
     if storage == "shards":
         place_shards(path, stored["shards"])
@@ -177,7 +177,7 @@ def change_storage(path, storage):
     if dataset.info.get("storage", "files") != storage:
         if storage == "files":
             unpack_images(path, table["id"], read)
-        stored = _store_images(path, table, dataset.npix, storage, read)
+        stored = _store_images(path, table, dataset.npix, storage, read, dataset.info)
         if storage == "shards":
             place_shards(path, stored["shards"])
         kept = {key: value for key, value in dataset.info.items() if key not in {"shards", *stored}}
@@ -236,7 +236,7 @@ def _encode(galaxy_id, image, npix):
     return encode_png(pixels)
 
 
-def _store_images(path, table, npix, storage, read):
+def _store_images(path, table, npix, storage, read, info):
     """Write the shards, if it is to be shards, but do not place them; give what dataset.yaml says of the images.
 
     The content hash is that of the table's values and the PNGs, in the order of the table.
@@ -246,7 +246,7 @@ def _store_images(path, table, npix, storage, read):
     for part in table_parts(table):
         digest.update(pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes())
     if storage == "shards":
-        shards = pack_images(path, table, npix, digest, read)
+        shards = pack_images(path, table, npix, digest, read, info.get("stretch"))
         return {"storage": storage, "shards": shards, "content_hash": digest.hexdigest()}
     for start in range(0, len(table), GROUP_ROWS):
         for png in read(np.arange(start, min(start + GROUP_ROWS, len(table)))):

@@ -13,7 +13,7 @@ ENGINES = ("local", "dask")
 
 
 @contextmanager
-def open_engine(name="local", workers=1, scheduler=None, slurm=None):
+def open_engine(name="local", workers=1, scheduler=None, slurm=None, say=None):
     """Open an engine, and close what it started at the end.
 
     Parameters
@@ -26,6 +26,8 @@ def open_engine(name="local", workers=1, scheduler=None, slurm=None):
         Dask: address of a scheduler that runs, ``tcp://host:8786``.
     slurm : str or pathlib.Path, optional
         Dask: YAML file of the Slurm jobs that are to be the workers.
+    say : callable, optional
+        Dask: called with one sentence each time when there are no workers and they are waited for.
 
     Yields
     ------
@@ -51,7 +53,7 @@ def open_engine(name="local", workers=1, scheduler=None, slurm=None):
     require_scale("--engine dask", "distributed")
     from gzmass.engine.dask import dask_engine  # noqa: PLC0415  seconds, and an extra
 
-    with dask_engine(workers, scheduler, slurm) as engine:
+    with dask_engine(workers, scheduler, slurm, say) as engine:
         yield engine
 
 

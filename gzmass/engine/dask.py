@@ -2,9 +2,11 @@
 
 import logging
 import os
+import signal
 import socket
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,13 +19,13 @@ from distributed import wait as wait_for
 from distributed.comm import CommClosedError
 
 from gzmass.engine.local import ATTEMPTS
-from gzmass.engine.slurm import slurm_cluster
 from gzmass.errors import ConfigError, GzmassError
 
 __all__ = ["DaskEngine", "dask_engine"]
 
 _REACHED_WITHIN = 10  # seconds
 _LOOK = "2s"  # how often new workers are noticed
+_LEAVE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 _SETTINGS = {
     # a kill from outside is not the fault of the unit that was under way
     "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
@@ -35,7 +37,7 @@ _SETTINGS = {
 
 
 @contextmanager
-def dask_engine(workers=1, scheduler=None, slurm=None):
+def dask_engine(workers=1, scheduler=None, slurm=None, say=None):
     """Connect to a scheduler, or start one with workers here or on Slurm; close what was started at the end.
 
     Parameters
@@ -46,6 +48,8 @@ def dask_engine(workers=1, scheduler=None, slurm=None):
         Address of a scheduler that runs.
     slurm : str or pathlib.Path, optional
         YAML file of `gzmass.engine.slurm.slurm_cluster`.
+    say : callable, optional
+        As for `DaskEngine`.
 
     Yields
     ------
@@ -62,14 +66,14 @@ def dask_engine(workers=1, scheduler=None, slurm=None):
     with dask.config.set(_settings(workers, slurm)), _quiet():
         if scheduler is not None:
             with _reach(scheduler) as client:
-                yield DaskEngine(client)
+                yield DaskEngine(client, say)
             return
         if slurm is not None:
-            cluster = slurm_cluster(slurm)
+            cluster = _slurm_cluster(slurm)
         else:
             cluster = LocalCluster(workers, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL)
         with cluster, Client(cluster) as client:
-            yield DaskEngine(client)
+            yield DaskEngine(client, say)
 
 
 @dataclass(frozen=True)
@@ -80,9 +84,12 @@ class DaskEngine:
     ----------
     client : distributed.Client
         The connection to the scheduler.
+    say : callable, optional
+        Called with one sentence each time when there are no workers and they are waited for.
     """
 
     client: Client
+    say: Callable | None = None
 
     def map(self, function, pieces):
         """Call a function on every piece of work and give the results in the order of the pieces.
@@ -168,7 +175,11 @@ class DaskEngine:
 
     def _threads(self):
         """Count the threads of the workers that there are; wait for the first, which may stand in a queue."""
+        said = self.say is None
         while not (threads := sum(self.client.nthreads().values())):
+            if not said:
+                self.say(f"waiting for workers of {self.client.scheduler.address}")
+                said = True
             time.sleep(1)
         return threads
 
@@ -249,7 +260,18 @@ def _settings(workers, slurm):
     settings = dict(_SETTINGS)
     if slurm is not None or workers == 1:  # a worker that is alone may use all the cores it was given
         settings = {key: value for key, value in settings.items() if "environ" not in key}
+    if slurm is None:  # the terminal interrupts the workers of this machine too, which end with their scheduler
+        settings["distributed.worker.preload"] = [_LEAVE_INTERRUPTS]
     return settings
+
+
+def _slurm_cluster(file):
+    """Start a cluster of Slurm jobs; importing dask-jobqueue makes an interruption end the process with success."""
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    from gzmass.engine.slurm import slurm_cluster  # noqa: PLC0415
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    return slurm_cluster(file)
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 import csv
 import errno
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial as bind
 from pathlib import Path
 
 import yaml
 
+from gzmass.engine.lock import LOCK, hold_directory
 from gzmass.engine.work import fingerprint, write_atomically
 from gzmass.errors import ConfigError, GzmassError
 
@@ -63,8 +65,9 @@ class UnitsSummary:
     failed: list
 
 
+@contextmanager
 def claim_directory(out, recipe, what):
-    """Make a directory of outputs, or find the one that was begun with the same recipe.
+    """Make a directory of outputs, or find the one that was begun with the same recipe, and hold it during the block.
 
     Parameters
     ----------
@@ -75,17 +78,28 @@ def claim_directory(out, recipe, what):
     what : str
         What the directory holds, in the words of an error.
 
-    Returns
-    -------
+    Yields
+    ------
     str
         The fingerprint of the recipe.
 
     Raises
     ------
     ConfigError
-        The directory holds something else, or outputs of another recipe.
+        The directory holds something else, or outputs of another recipe, or another process works in it.
     """
     out, mark = Path(out), fingerprint(recipe)
+    _refuse_another(out, recipe, mark, what)  # into which nothing is written, not even for a moment
+    with hold_directory(out):
+        if not _refuse_another(out, recipe, mark, what):
+            with write_atomically(out / RECIPE) as partial:
+                text = yaml.safe_dump({"fingerprint": mark, "recipe": recipe}, sort_keys=False, allow_unicode=True)
+                partial.write_text(text, encoding="utf-8")
+        yield mark
+
+
+def _refuse_another(out, recipe, mark, what):
+    """Refuse a directory of something else; say whether it was begun with this recipe."""
     file = out / RECIPE
     if file.is_file():
         found = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -97,13 +111,10 @@ def claim_directory(out, recipe, what):
                 f"The directory {str(out)!r} holds {what} made from another {' and another '.join(other) or 'recipe'} "
                 f"({RECIPE} says which); choose another directory or delete this one."
             )
-    elif out.exists() and (not out.is_dir() or any(p for p in out.iterdir() if not p.name.startswith(".partial-"))):
+        return True
+    if out.exists() and (not out.is_dir() or any(not p.name.startswith((".partial-", LOCK)) for p in out.iterdir())):
         raise ConfigError(f"The path {str(out)!r} exists and holds no {what}; choose a new or an empty directory.")
-    else:
-        with write_atomically(file) as partial:
-            text = yaml.safe_dump({"fingerprint": mark, "recipe": recipe}, sort_keys=False, allow_unicode=True)
-            partial.write_text(text, encoding="utf-8")
-    return mark
+    return False
 
 
 def run_units(engine, function, units, out, progress=None):
@@ -120,7 +131,8 @@ def run_units(engine, function, units, out, progress=None):
     units : sequence of Unit
         The units.
     out : str or pathlib.Path
-        The directory of their outputs; failed units are listed in it (`FAILED`: unit, reason), and the list is removed
+        The directory of their outputs, which `claim_directory` holds: what killed processes have begun in it is
+        removed. Failed units are listed in it (`FAILED`: unit, reason), and the list is removed
         when none has failed.
     progress : callable, optional
         Called as ``progress(done, total)`` with numbers of rows.

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import secrets
+import socket
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,7 +29,9 @@ def write_atomically(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    # processes of several machines may write into one folder, and their numbers are often the same
+    mark = f"{socket.gethostname().split('.')[0]}-{os.getpid()}-{secrets.token_hex(4)}"
+    temporary = path.with_name(f".partial-{mark}-{path.name}")
     try:
         yield temporary
         temporary.replace(path)

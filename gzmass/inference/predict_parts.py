@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from gzmass._version import __version__
-from gzmass.engine import LocalEngine, Unit, claim_directory, run_units
+from gzmass.engine import LocalEngine, Unit, claim_directory, fingerprint, run_units
 from gzmass.errors import DataError
 from gzmass.inference.ensemble import refuse_different_cards
 from gzmass.inference.parts import PART_KEY, Job, columns_looked_at, make_part
@@ -63,7 +63,7 @@ class PartsSummary:
     note: str | None
 
 
-def predict_parts(runs, galaxies, out, engine=None, split=None, progress=None):
+def predict_parts(runs, galaxies, out, engine=None, split=None, progress=None, say=None):
     """Predict M/L, stellar mass and vote fractions of galaxies, in units of work that each write a Parquet file.
 
     Interrupted at any point and called again, it makes what is missing. A galaxy whose image can not be read stands in
@@ -85,6 +85,8 @@ def predict_parts(runs, galaxies, out, engine=None, split=None, progress=None):
         Only the galaxies of this split; by default all.
     progress : callable, optional
         Called as ``progress(done, total)`` with numbers of galaxies.
+    say : callable, optional
+        Called with a sentence when something else begins, or is not known.
 
     Returns
     -------
@@ -97,7 +99,8 @@ def predict_parts(runs, galaxies, out, engine=None, split=None, progress=None):
         A run, a file or a column is missing or can not be used, the images have another size, the galaxies have votes
         of another tree, or the runs can not be averaged.
     ConfigError
-        The directory holds something else, or predictions of another run, configuration or input.
+        The directory holds something else, or predictions of another run, configuration or input, or another process
+        works in it.
     GzmassError
         The work can not go on: the disk is full, the scheduler went away; what is finished is kept.
     """
@@ -120,19 +123,25 @@ def predict_parts(runs, galaxies, out, engine=None, split=None, progress=None):
         kept = [("_healpix_29", source.healpix_column), *kept]
     columns = (*metadata, *(theirs for _, theirs in kept))
     folder, npix = source.folder.resolve(), cards[0]["npix"]
+    stretch = source.info.get("stretch")
+    if say and stretch is None:
+        say("how the images were stretched is not known: they are taken for stretched as those of the run")
     job = Job(
         runs=tuple(map(str, runs)),
         reading=Reading(columns, source.id_column, source.image_column, folder, npix, split),
         metadata=tuple(metadata),
         kept=tuple(kept),
         positions=source.positions if source.kind == "hats" else None,
-        stretch=source.info.get("stretch"),
-        mark=claim_directory(out, recipe, "predictions"),
+        stretch=stretch,
+        mark=fingerprint(recipe),
     )
     units, engine = _units(source, out), engine or LocalEngine()
-    ran = run_units(engine, bind(make_part, job), units, out, progress)
-    counts = _counts(units, job.mark)
-    hats, note = _finish(source, out, [unit.output for unit in units if unit.output.is_file()], engine, ran.made)
+    with claim_directory(out, recipe, "predictions"):
+        if not all(unit.output.is_file() for unit in units):  # a catalogue of fewer units is none of these
+            (out / "hats" / "hats.properties").unlink(missing_ok=True)
+        ran = run_units(engine, bind(make_part, job), units, out, progress)
+        counts = _counts(units, job.mark)
+        hats, note = _finish(source, out, [unit.output for unit in units if unit.output.is_file()], engine, say)
     sums = [sum(count[key] for count in counts) for key in ("rows", "failed", "outside")]
     return PartsSummary(out, *sums, len(units), ran.found, ran.failed, hats, note)
 
@@ -209,12 +218,12 @@ def _counts(units, mark):
         return list(pool.map(read, units))
 
 
-def _finish(source, out, parts, engine, made):
+def _finish(source, out, parts, engine, say):
     """Make of the parts what LSDB opens, where the galaxies have positions: the catalogue, and what is to be said."""
     if source.positions is None or not parts:
         return None, None
     if source.kind == "hats":
-        from gzmass.inference.hats_output import write_hats_metadata  # noqa: PLC0415  an extra
+        from gzmass.catalogs.hats_output import write_hats_metadata  # noqa: PLC0415  an extra
 
         write_hats_metadata(out, *source.positions)
         return out, None
@@ -225,8 +234,10 @@ def _finish(source, out, parts, engine, made):
     if find_spec("hats_import") is None:
         return None, "the same command makes a HATS catalogue of it once pip install 'gzmass[scale]' is done"
     catalogue = out / "hats"
-    if made or not (catalogue / "hats.properties").is_file():
-        from gzmass.inference.hats_output import import_parts  # noqa: PLC0415  an extra
+    if not (catalogue / "hats.properties").is_file():
+        if say:
+            say("sorting the parts into a HATS catalogue")
+        from gzmass.catalogs.hats_output import import_parts  # noqa: PLC0415  an extra
 
         import_parts(catalogue, parts, n_placed, getattr(engine, "client", None))
     without = n_rows - n_placed

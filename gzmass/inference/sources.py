@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gzmass.datasets.layout import read_info
+from gzmass.datasets.shards import written_dataset
 from gzmass.engine import fingerprint
 from gzmass.engine.choose import require_scale
 from gzmass.errors import DataError
@@ -36,6 +37,8 @@ class GalaxyFile:
         Hash of its footer, in which stand the place, size and range of all that it holds.
     hash : str or None
         Hash of its content, where the footer has one.
+    dataset : dict or None
+        Mark and stretch of the dataset of which it is a shard, where the footer has them.
     """
 
     path: Path
@@ -43,6 +46,7 @@ class GalaxyFile:
     pixel: tuple | None
     mark: str
     hash: str | None
+    dataset: dict | None = None
 
     @property
     def n_rows(self):
@@ -75,7 +79,8 @@ class Source:
     folder : pathlib.Path
         What paths of images are relative to.
     info : dict
-        What is known of all images: of a dataset directory its ``dataset.yaml``, else nothing.
+        What is known of all images: of a dataset directory its ``dataset.yaml``, of shards the stretch that they
+        say, else nothing.
     positions : tuple of (str, str) or None
         Columns of right ascension and declination [deg].
     healpix_column : str or None
@@ -165,6 +170,8 @@ def find_galaxies(paths, id_column="id", image_column="image"):
         if not shards:
             raise DataError(f"The folder {str(first)!r} is no dataset, no HATS catalogue, and has no Parquet files.")
         return _shards(str(first), shards, id_column, image_column)
+    if len(paths) == 1 and not first.exists():
+        raise DataError(f"There is no dataset, HATS catalogue or shard at {str(first)!r}.")
     if missing := [path for path in paths if not path.is_file()]:
         raise DataError(f"The shard {str(missing[0])!r} does not exist.")
     return _shards(str(first), paths, id_column, image_column)
@@ -190,20 +197,49 @@ def _listed_shards(path, info):
 
 
 def _shards(name, paths, id_column, image_column):
-    """Shards by themselves; what a dataset directory around them says of them is believed."""
-    homes = sorted({path.resolve().parents[1] for path in paths})
-    infos = {home: read_info(home) for home in homes if (home / "dataset.yaml").is_file()}
+    """Shards by themselves; what a dataset directory around them says of them is believed, then their footers."""
+    homes = [path.resolve().parent.parent for path in paths]
+    infos = {home: read_info(home) for home in sorted(set(homes)) if (home / "dataset.yaml").is_file()}
     files = _read_footers(paths)
     if len({info["content_hash"] for info in infos.values()}) > 1:
         one, other, *_ = map(str, infos)
         raise DataError(f"The shards belong to several datasets, {one!r} and {other!r}: take one at a time.")
     for home, info in infos.items():
-        _refuse_strangers(home, info, [file for file in files if file.path.resolve().parents[1] == home])
+        _refuse_strangers(home, info, [file for file, theirs in zip(files, homes, strict=True) if theirs == home])
+        if stray := [file for file, theirs in zip(files, homes, strict=True) if theirs not in infos]:
+            raise DataError(
+                f"The shard {str(stray[0].path)!r} does not lie in the dataset {str(home)!r}, of which others are: "
+                "take those of the dataset, or others, not both."
+            )
     schema = _one_schema(files)
+    _refuse_twice(files)
+    said = _one_dataset(files)
     columns = _columns(schema, files[0].path, id_column, image_column)
     # of a part of a dataset the fingerprint must not be that of the whole
-    info = {key: value for info in infos.values() for key, value in info.items() if key != "content_hash"}
+    info = {key: value for info in infos.values() for key, value in info.items() if key != "content_hash"} or said
     return Source(name, "shards", files, schema, *columns, Path(paths[0]).parent, info, _positions(schema))
+
+
+def _refuse_twice(files):
+    """Refuse a shard that is given twice, or as a copy."""
+    seen = {}
+    for file in files:
+        for what in {file.path.resolve(), file.hash if file.n_rows else None} - {None}:
+            if (other := seen.setdefault(what, file)) is not file:
+                raise DataError(
+                    f"The shards {str(other.path)!r} and {str(file.path)!r} hold the same galaxies: take one of them."
+                )
+
+
+def _one_dataset(files):
+    """Refuse shards that say they are of different datasets; give what all of them say of their images."""
+    marked = {file.dataset["mark"]: file for file in files if file.dataset}
+    if len(marked) > 1:
+        one, other, *_ = (str(file.path) for file in marked.values())
+        raise DataError(f"The shards {one!r} and {other!r} belong to several datasets: take one at a time.")
+    if not marked or any(file.dataset is None for file in files) or not files[0].dataset["stretch"]:
+        return {}
+    return {"stretch": files[0].dataset["stretch"]}
 
 
 def _refuse_strangers(path, info, files):
@@ -267,7 +303,7 @@ def _read_footer(path, pixel):
         raise DataError(f"The shard {str(path)!r} can not be read: {str(error).splitlines()[0]}.") from None
     groups = tuple(footer.row_group(k).num_rows for k in range(footer.num_row_groups))
     own = (footer.metadata or {}).get(b"gzmass_hash")
-    return GalaxyFile(path, groups, pixel, digest.hexdigest(), own and own.decode())
+    return GalaxyFile(path, groups, pixel, digest.hexdigest(), own and own.decode(), written_dataset(footer.metadata))
 
 
 def _one_schema(files):

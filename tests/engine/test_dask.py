@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -108,6 +109,28 @@ def test_a_scheduler_that_goes_away(start, tmp_path):
     assert again.found + again.made == 8
 
 
+def test_workers_that_do_not_come_are_named_and_ctrl_c_ends_it(start, tmp_path):
+    scheduler = start("dask_scheduler", "--port", "0", "--host", "127.0.0.1")
+    address = next(found[1] for line in scheduler.stderr if (found := re.search(r"Scheduler at:\s+(tcp://\S+)", line)))
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, gzmass.cli, gzmass.engine\n"
+        "from functools import partial\n"
+        "@gzmass.cli.app.command()\n"
+        "def wait():\n"
+        f"    say = partial(print, flush=True)\n"
+        f"    with gzmass.engine.open_engine('dask', scheduler='{address}', say=say) as engine:\n"
+        "        list(engine.run(abs, [1]))\n"
+        "sys.exit(gzmass.cli.main(['wait']))\n"
+    )
+    waiting = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert waiting.stdout.readline() == f"waiting for workers of {address}\n"
+    time.sleep(1.5)
+    waiting.send_signal(signal.SIGINT)
+    more, error = waiting.communicate(timeout=20)
+    assert (more, error, waiting.returncode) == ("", "Interrupted. Run the same command again to go on.\n", 130)
+
+
 @pytest.fixture
 def slurm(tmp_path, monkeypatch):
     """Commands that stand in for Slurm's: a job is a process of this machine."""
@@ -132,7 +155,9 @@ def slurm(tmp_path, monkeypatch):
 
 def test_slurm_jobs_are_workers(slurm):
     file = slurm("jobs: 2\ncores: 1\nmemory: 1GB\ninterface: lo\n")
+    before = signal.getsignal(signal.SIGINT)
     with open_engine("dask", slurm=file) as engine:
+        assert signal.getsignal(signal.SIGINT) is before  # of which dask-jobqueue makes an exit with success
         assert list(engine.map(unit_pieces.double, range(5))) == [0, 2, 4, 6, 8]
         deadline = time.monotonic() + 30
         while len(engine.client.nthreads()) < 2:

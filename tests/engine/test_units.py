@@ -10,7 +10,7 @@ import time
 import pytest
 import unit_pieces
 
-from gzmass.engine import LocalEngine, Unit, claim_directory, open_engine, run_units
+from gzmass.engine import LocalEngine, Unit, claim_directory, fingerprint, open_engine, run_units
 from gzmass.engine.local import ATTEMPTS
 from gzmass.errors import ConfigError, GzmassError
 
@@ -131,12 +131,22 @@ def run_one(unit):
 
 def test_a_directory_belongs_to_one_recipe(tmp_path):
     recipe = {"model": "a", "input": "b"}
-    mark = claim_directory(tmp_path / "out", recipe, "predictions")
-    assert claim_directory(tmp_path / "out", dict(reversed(recipe.items())), "predictions") == mark
-    with pytest.raises(ConfigError, match=r"out' holds predictions made from another model \(recipe.yaml says which\)"):
-        claim_directory(tmp_path / "out", {**recipe, "model": "c"}, "predictions")
+    with claim_directory(tmp_path / "out", recipe, "predictions") as mark:
+        assert mark == fingerprint(recipe)
+    with claim_directory(tmp_path / "out", dict(reversed(recipe.items())), "predictions") as again:
+        assert again == mark
+    with (
+        pytest.raises(ConfigError, match=r"out' holds predictions made from another model \(recipe.yaml says which\)"),
+        claim_directory(tmp_path / "out", {**recipe, "model": "c"}, "predictions"),
+    ):
+        pass
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["recipe.yaml"]
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()
     for name in ("other", "other/file"):
-        with pytest.raises(ConfigError, match=r"exists and holds no predictions"):
-            claim_directory(tmp_path / name, recipe, "predictions")
+        with (
+            pytest.raises(ConfigError, match=r"exists and holds no predictions"),
+            claim_directory(tmp_path / name, recipe, "predictions"),
+        ):
+            pass
+    assert [file.name for file in (tmp_path / "other").iterdir()] == ["file"]

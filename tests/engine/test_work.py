@@ -29,6 +29,16 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
     assert file.read_text() == "old"
 
 
+def test_two_writers_with_one_process_number_do_not_meet(tmp_path):
+    file = tmp_path / "a.txt"
+    with write_atomically(file) as one, write_atomically(file) as other:
+        one.write_text("one")
+        other.write_text("other")
+        assert one.name.startswith(".partial-")  # which cleaning up knows
+    assert file.read_text() == "one"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_fingerprints():
     assert fingerprint({"a": 1, "b": [2.5, None]}) == fingerprint({"b": [2.5, None], "a": 1})
     assert fingerprint([1, 2]) != fingerprint([2, 1])

@@ -1,6 +1,8 @@
 """Predictions in parts: equal to those in one table, row for row; what is missing is made; bad input is refused."""
 
 import shutil
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -212,6 +214,81 @@ def test_in_processes_a_damaged_shard_is_reported_and_made_later(run, placed, ex
     assert not (tmp_path / "out" / "failed_units.csv").exists()
 
 
+def test_numbers_that_were_damaged_fail_their_unit(run, placed, tmp_path):
+    shards = shards_of(placed, tmp_path / "shards", N // 2)
+    file = shards / "part-1.parquet"
+    footer = pq.read_metadata(file)
+    names = [footer.row_group(0).column(k).path_in_schema for k in range(footer.num_columns)]
+    column = footer.row_group(0).column(names.index("luminosity_g"))
+    content = bytearray(file.read_bytes())
+    for place in range(3):  # of the values, the last of the first page
+        content[(column.dictionary_page_offset or column.data_page_offset) + 60 + place] ^= 0x10
+    file.write_bytes(content)
+    made = predict_parts(run, shards, tmp_path / "out", Here())
+    assert [name for name, _ in made.failed_units] == ["part-1.parquet rows 0 to 39"]
+    assert "part-1.parquet' can not be read: could not verify page integrity, CRC" in made.failed_units[0][1]
+    assert made.n_rows == N // 2
+
+
+def test_a_catalogue_of_fewer_units_is_not_taken_for_finished(run, placed, expected, tmp_path, monkeypatch):
+    shards = shards_of(placed, tmp_path / "shards", N // 2)
+    file = shards / "part-1.parquet"
+    whole = file.read_bytes()
+    start = pq.read_metadata(file).row_group(0).column(0).data_page_offset
+    file.write_bytes(whole[:start] + b"\xff" * 60 + whole[start + 60 :])
+    said = []
+    first = predict_parts(run, shards, tmp_path / "out", Here(), say=said.append)
+    assert len(lsdb.open_catalog(first.hats)) == N // 2
+    assert said[0].startswith("how the images were stretched is not known")
+    assert said[1:] == ["sorting the parts into a HATS catalogue"]
+    file.write_bytes(whole)
+    with monkeypatch.context() as patch:
+        patch.setattr("gzmass.catalogs.hats_output.import_parts", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            predict_parts(run, shards, tmp_path / "out", Here())
+    last = predict_parts(run, shards, tmp_path / "out", Here())
+    assert last.n_found == 2
+    same(lsdb.open_catalog(last.hats).compute(), expected.iloc[:-1])
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_the_reader_of_parts_loads_no_keras():
+    code = (
+        "import pickle, sys; from gzmass.catalogs.hats_output import PlacedRows; "
+        "pickle.loads(pickle.dumps(PlacedRows())); sys.exit('keras' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False).returncode == 0
+
+
+def test_shards_that_do_not_belong_together(placed, make_dataset, tmp_path):
+    one = copy_of(placed, tmp_path / "one", "shards")
+    two = copy_of(make_dataset(n=20, seed=5, edit=place), tmp_path / "two", "shards")
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    shutil.copy(one / "shards" / "part-00000.parquet", bare / "a.parquet")
+    assert find_galaxies(bare / "a.parquet").info == {"stretch": open_dataset(placed).info["stretch"]}
+    (tmp_path / "link.parquet").symlink_to(bare / "a.parquet")
+    shutil.copy(bare / "a.parquet", bare / "b.parquet")
+    for other in (bare / "a.parquet", bare / "b.parquet", tmp_path / "link.parquet"):
+        with pytest.raises(DataError, match=r"a.parquet' and .* hold the same galaxies: take one of them"):
+            find_galaxies([bare / "a.parquet", other])
+    shutil.copy(two / "shards" / "part-00000.parquet", bare / "b.parquet")
+    with pytest.raises(DataError, match=r"a.parquet' and '.*b.parquet' belong to several datasets"):
+        find_galaxies(bare)
+    with pytest.raises(DataError, match=r"b.parquet' does not lie in the dataset '.*one', of which others are"):
+        find_galaxies([one / "shards" / "part-00000.parquet", bare / "b.parquet"])
+    # a shard that says nothing of its dataset is taken, and nothing is known of its images
+    without = pq.read_table(bare / "b.parquet")
+    pq.write_table(without.replace_schema_metadata(None), bare / "b.parquet")
+    pq.write_table(pq.read_table(bare / "a.parquet").replace_schema_metadata(None), bare / "a.parquet")
+    assert find_galaxies(bare).info == {}
+    with pytest.raises(DataError, match=r"There is no dataset, HATS catalogue or shard at 'nothing'"):
+        find_galaxies("nothing")
+
+
 def test_on_dask(run, placed, expected, tmp_path):
     with open_engine("dask", workers=1) as engine:
         made = predict_parts(run, shards_of(placed, tmp_path / "shards", 40), tmp_path / "out", engine)
@@ -296,6 +373,12 @@ def test_runs_that_do_not_fit(run, placed, make_dataset, tmp_path, capsys):
     with pytest.raises(DataError, match=r"holds no finished run"):
         predict_parts(tmp_path, placed, out, Here())
     assert not out.exists()
+    for arguments, sentence in (
+        (["--workers", "0"], "Invalid value for '--workers'"),
+        (["--id", "objid"], "option --id is for shards and HATS catalogues"),
+    ):
+        assert main(["predict", str(run), str(placed), "--out", "p.csv", *arguments]) == 2
+        assert sentence in capsys.readouterr().err
     for arguments in (["--workers", "2"], ["--engine", "dask"]):
         assert main(["predict", str(run), str(placed), "--out", "p.csv", *arguments]) == 2
         assert "need a directory for the parts" in capsys.readouterr().err

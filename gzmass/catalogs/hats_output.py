@@ -1,4 +1,4 @@
-"""HATS catalogues of predictions, which LSDB opens and cross-matches; needs the extra ``scale``."""
+"""HATS catalogues of tables that were made in parts, which LSDB opens and cross-matches; needs the extra ``scale``."""
 
 import shutil
 from contextlib import contextmanager, nullcontext

@@ -1,0 +1,96 @@
+"""A directory that one process at a time works in: a file in it that says which."""
+
+import os
+import socket
+from contextlib import contextmanager
+from pathlib import Path
+
+from gzmass.errors import ConfigError
+
+__all__ = ["LOCK", "hold_directory"]
+
+#: Name of the file, in the directory that is held.
+LOCK = "running.lock"
+
+_HELD = set()  # by this process, whose number an earlier one may have had
+
+
+@contextmanager
+def hold_directory(out):
+    """Keep other processes out of a directory while the block runs.
+
+    Parameters
+    ----------
+    out : str or pathlib.Path
+        The directory; it is made if it is missing.
+
+    Yields
+    ------
+    pathlib.Path
+        The file that says who holds it: host and process number. What a dead process of this host left is taken over.
+
+    Raises
+    ------
+    ConfigError
+        A process that lives, or one of another host, holds the directory.
+    """
+    out = Path(out).resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / LOCK
+    try:
+        _take(file)
+    except FileExistsError:
+        if not _left_behind(file):
+            raise ConfigError(_refusal(file)) from None
+        file.unlink(missing_ok=True)
+        try:
+            _take(file)
+        except FileExistsError:  # another was faster
+            raise ConfigError(_refusal(file)) from None
+    _HELD.add(file)
+    try:
+        yield file
+    finally:
+        _HELD.discard(file)
+        file.unlink(missing_ok=True)
+
+
+def _take(file):
+    with file.open("x", encoding="utf-8") as stream:
+        stream.write(f"{socket.gethostname()} {os.getpid()}\n")
+
+
+def _holder(file):
+    """Host and process number; None if the file says none, or is gone."""
+    try:
+        host, pid = file.read_text(encoding="utf-8").split()
+        return host, int(pid)
+    except (OSError, ValueError):
+        return None
+
+
+def _left_behind(file):
+    """Whether the process that holds a directory was of this host and is dead."""
+    if (holder := _holder(file)) is None:
+        return not file.exists()
+    host, pid = holder
+    if host != socket.gethostname():
+        return False
+    if pid == os.getpid():
+        return file not in _HELD
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # it lives, and is of someone else
+        return False
+    return False
+
+
+def _refusal(file):
+    holder = _holder(file)
+    who = f"process {holder[1]} on {holder[0]!r}" if holder else "another process"
+    return (
+        f"The directory {str(file.parent)!r} is being worked in by {who}; wait for its end, or, if it does not run any "
+        f"more, remove {str(file)!r}."
+    )
