@@ -70,7 +70,7 @@ def prepare(
     settings = load_config(PrepareConfig, config, overrides or ())
     console.say(f"Preparing {settings.npix}-px images in {settings.out}")
     with (
-        open_engine(engine, settings.workers, scheduler, slurm) as opened,
+        open_engine(engine, settings.workers, scheduler, slurm, console.say) as opened,
         console.bar("prepare", "galaxies") as progress,
     ):
         summary = prepare_dataset(settings, progress=progress, engine=opened)

@@ -1,8 +1,12 @@
 """Fixtures that several folders share."""
 
 import os
+import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # as a shell starts what runs in its background; the commands that tests interrupt would not hear of it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import numpy as np
 import pandas as pd

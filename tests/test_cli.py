@@ -16,7 +16,10 @@ from typer.main import get_command
 from gzmass.cli import app, main
 from gzmass.tree import load_tree
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+# that of Slurm holds the keys of dask-jobqueue, for a command of which it is no configuration
+CONFIGS = sorted(
+    set((Path(__file__).parents[1] / "configs").glob("*.yaml")) - {Path(__file__).parents[1] / "configs" / "slurm.yaml"}
+)
 COMMANDS = list(get_command(app).commands)
 FIRST = 1237648721789256091
 TREE = load_tree("gz2")

@@ -63,7 +63,9 @@ def dask_engine(workers=1, scheduler=None, slurm=None, say=None):
     """
     if workers < 1:
         raise ConfigError(f"The number 'workers' must be at least 1. Received: {workers}.")
-    with dask.config.set(_settings(workers, slurm)), _quiet():
+    # a client whose scheduler was lost does not take itself back as Dask's default: that is put back here
+    settings = {**_settings(workers, slurm), "scheduler": dask.config.get("scheduler", None)}
+    with dask.config.set(settings), _quiet():
         if scheduler is not None:
             with _reach(scheduler) as client:
                 yield DaskEngine(client, say)
