@@ -7,9 +7,31 @@ from keras import layers
 from gzmass.models import build_model
 from gzmass.tree import load_tree
 
-__all__ = ["Example", "bare_convolutions", "compiled", "gradient", "operations", "published_cnn4"]
+__all__ = ["Example", "Repeated", "bare_convolutions", "compiled", "gradient", "operations", "published_cnn4"]
 
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
+
+
+class Repeated(keras.utils.PyDataset):
+    """One batch again and again, for as many steps as are wanted.
+
+    Parameters
+    ----------
+    batch : tuple
+        What the graph takes.
+    steps : int
+        Steps of an epoch.
+    """
+
+    def __init__(self, batch, steps):
+        super().__init__()
+        self.batch, self.steps = batch, steps
+
+    def __len__(self):
+        return self.steps
+
+    def __getitem__(self, index):
+        return self.batch
 
 
 class Example:

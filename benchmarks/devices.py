@@ -14,7 +14,7 @@ os.environ["JAX_CPU_ENABLE_ASYNC_DISPATCH"] = "false"  # on one core two devices
 
 import keras
 import numpy as np
-from _networks import Example
+from _networks import Example, Repeated
 from _tables import parser, print_table, spread, take_turns
 
 from gzmass.config import ModelConfig, OptimizationConfig
@@ -24,20 +24,6 @@ from gzmass.models.trunks import TRUNKS
 from gzmass.training.devices import ONE_DEVICE, find_devices
 
 BOTH = ("votes", "log_ml")
-
-
-class Repeated(keras.utils.PyDataset):
-    """One batch again and again."""
-
-    def __init__(self, batch, steps):
-        super().__init__()
-        self.batch, self.steps = batch, steps
-
-    def __len__(self):
-        return self.steps
-
-    def __getitem__(self, index):
-        return self.batch
 
 
 def show_two():

@@ -10,7 +10,7 @@ layers, with losses in float32. KERAS_BACKEND chooses the backend.
 
 import keras
 import numpy as np
-from _networks import Example
+from _networks import Example, Repeated
 from _tables import parser, print_table, spread, take_turns
 
 from gzmass.config import ModelConfig
@@ -18,20 +18,6 @@ from gzmass.models.trunks import TRUNKS
 
 BOTH = ("votes", "log_ml")
 PLAIN = "both heads, one step"
-
-
-class Repeated(keras.utils.PyDataset):
-    """One batch again and again."""
-
-    def __init__(self, batch, steps):
-        super().__init__()
-        self.batch, self.steps = batch, steps
-
-    def __len__(self):
-        return self.steps
-
-    def __getitem__(self, index):
-        return self.batch
 
 
 def main():
