@@ -274,6 +274,7 @@ def evaluate(
     others = [(str(one.path), predict_dataset(one, data, chosen)) for one in runs]
     with console.bar("predict", "galaxies") as progress:
         predictions = predict_dataset(loaded, data, chosen, progress=progress)
+    console.failed_galaxies((predictions["status"] == "failed").sum())
     numbers = evaluate_predictions(
         predictions,
         data,
@@ -353,8 +354,10 @@ def predict(
             console.say("the runs held out too few galaxies in common: the intervals of the mixture are not calibrated")
     with console.bar("predict", "galaxies") as progress:
         predictions = predict_dataset(predictor, open_dataset(dataset), chosen, out, progress=progress)
-    outside = int((~predictions["in_domain"]).sum())
+    failed = predictions["status"] == "failed"
+    outside = int((~predictions["in_domain"] & ~failed).sum())
     console.say(f"{len(predictions)} galaxies, {outside} of them outside what the run was trained on")
+    console.failed_galaxies(failed.sum())
     if len(runs) == 1:
         from gzmass.models.domain_score import load_domain_score
 

@@ -16,6 +16,7 @@ __all__ = [
     "bar",
     "evaluation",
     "experiment",
+    "failed_galaxies",
     "load_keras",
     "made",
     "parts_summary",
@@ -97,6 +98,18 @@ def split(name):
     return None if name == "all" else name
 
 
+def failed_galaxies(n):
+    """Print how many galaxies could not be predicted, if there are any.
+
+    Parameters
+    ----------
+    n : int
+        Their number.
+    """
+    if n:
+        say(f"{n} galaxies could not be predicted: their status is 'failed', status_reason says why")
+
+
 def parts_summary(made):
     """Print what a prediction in parts came to, and the path of what it made.
 
@@ -106,8 +119,7 @@ def parts_summary(made):
         What `gzmass.inference.predict_parts` returned.
     """
     say(f"{made.n_rows} galaxies, {made.n_outside} of them outside what the run was trained on")
-    if made.n_failed:
-        say(f"{made.n_failed} galaxies could not be predicted: their status is 'failed', status_reason says why")
+    failed_galaxies(made.n_failed)
     if made.n_found:
         say(f"{made.n_found} of {made.n_units} units of work were finished before")
     if made.failed_units:

@@ -147,8 +147,28 @@ class Dataset:
             An image is missing, can not be read, or has another size than ``dataset.yaml`` says.
         """
         rows = self._row_numbers(rows)
-        decoded = "pixels" in vars(self) or self._pixel_file.is_file()
-        return (self.pixels[rows] if decoded else decode_images(self.encoded, rows, self.npix))[..., None]
+        return (self.pixels[rows] if self._is_decoded else decode_images(self.encoded, rows, self.npix))[..., None]
+
+    def readable_images(self, rows=None):
+        """Pixels of galaxies as far as they can be read, for work that goes on without the others.
+
+        Parameters
+        ----------
+        rows : str or array_like of int, optional
+            Name of a split or row numbers; by default all galaxies.
+
+        Returns
+        -------
+        pixels : numpy.ndarray of uint8
+            Grey levels, shape (n, npix, npix, 1); 0 where there is no image.
+        reasons : numpy.ndarray of object
+            Why there is no image, shape (n,); "" where there is one.
+        """
+        rows = self._row_numbers(rows)
+        reasons = np.full(len(rows), "", dtype=object)
+        if self._is_decoded:
+            return self.pixels[rows][..., None], reasons
+        return decode_images(self.encoded, rows, self.npix, reasons)[..., None], reasons
 
     def pngs(self, rows=None):
         """Images of galaxies as they are stored.
@@ -296,6 +316,10 @@ class Dataset:
             old.unlink(missing_ok=True)
         write_pixels(file, self.encoded, *shape[:2])
         return open_pixels(file, shape)
+
+    @property
+    def _is_decoded(self):
+        return "pixels" in vars(self) or self._pixel_file.is_file()
 
     @property
     def _pixel_file(self):

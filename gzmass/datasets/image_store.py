@@ -79,13 +79,32 @@ class ImageFiles:
         DataError
             A file is missing or can not be read.
         """
+        pngs = self.read_each(rows)
+        for png in pngs:
+            if isinstance(png, DataError):
+                raise png
+        return pngs
+
+    def read_each(self, rows):
+        """Read images as far as they can be read.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray of int
+            Numbers of the galaxies, shape (n,).
+
+        Returns
+        -------
+        list of (bytes or DataError)
+            Encoded, in the order of `rows`; an error where an image can not be read.
+        """
         pngs = []
         for row in rows:
             try:
                 with open(self._file(row), "rb", buffering=0) as file:  # noqa: PTH123  half the time of Path's
                     pngs.append(file.read())
             except OSError as error:
-                raise DataError(f"{self.name(row)} can not be read: {error.strerror}.") from None
+                pngs.append(DataError(f"{self.name(row)} can not be read: {error.strerror}."))
         return pngs
 
     def _file(self, row):
@@ -170,6 +189,30 @@ class ImageShards:
                 )
             for position in positions.tolist():
                 pngs[position] = found[rows[position] - piece.first_row]
+        return pngs
+
+    def read_each(self, rows):
+        """Read images as far as they can be read.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray of int
+            Numbers of the galaxies, shape (n,).
+
+        Returns
+        -------
+        list of (bytes, None or DataError)
+            Encoded, in the order of `rows`; None where a shard holds none, an error for all images of a row group that
+            can not be read.
+        """
+        pngs = [None] * len(rows)
+        for positions in self.parts(rows):
+            try:
+                found = self.read(rows[positions])
+            except DataError as error:
+                found = [error] * len(positions)
+            for position, png in zip(positions.tolist(), found, strict=True):
+                pngs[position] = png
         return pngs
 
     def _numbers(self, rows):

@@ -119,7 +119,7 @@ def write_pixels(file, images, n, npix):
         _decode(images, np.arange(n), npix, keep)
 
 
-def decode_images(images, rows, npix):
+def decode_images(images, rows, npix, reasons=None):
     """Decode some images into memory.
 
     Parameters
@@ -130,6 +130,9 @@ def decode_images(images, rows, npix):
         Which, shape (n,).
     npix : int
         Their side.
+    reasons : numpy.ndarray of object, optional
+        Where the reasons are written why images can not be read or have another size, shape (n,). With it none of
+        them is an error, and their pixels are 0.
 
     Returns
     -------
@@ -139,30 +142,34 @@ def decode_images(images, rows, npix):
     Raises
     ------
     DataError
-        The first image that can not be read, or has another size.
+        The first image that can not be read, or has another size, without `reasons`.
     """
     pixels = np.empty((len(rows), npix, npix), dtype=np.uint8)
 
     def keep(positions, some):
         pixels[positions] = some
 
-    _decode(images, rows, npix, keep)
+    _decode(images, rows, npix, keep, reasons)
     return pixels
 
 
-def _decode(images, rows, npix, keep):
+def _decode(images, rows, npix, keep, reasons=None):
     """Decode part after part in several threads; `keep` takes positions in `rows`, in sequence, and their pixels."""
 
     def decode(positions):
-        pngs = images.read(rows[positions])
+        pngs = images.read(rows[positions]) if reasons is None else images.read_each(rows[positions])
         for start in range(0, len(positions), _BLOCK):
             part = positions[start : start + _BLOCK]
             pixels = np.empty((len(part), npix, npix), dtype=np.uint8)
             for k, position in enumerate(part.tolist()):
                 try:
+                    if isinstance(pngs[start + k], DataError):
+                        raise pngs[start + k]
                     pixels[k] = decode_png_bytes(pngs[start + k], npix)
                 except DataError as error:
-                    raise DataError(f"{images.name(rows[position])} can not be used: {error}.") from None
+                    if reasons is None:
+                        raise DataError(f"{images.name(rows[position])} can not be used: {error}.") from None
+                    pixels[k], reasons[position] = 0, str(error)
             keep(part, pixels)
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:

@@ -33,7 +33,8 @@ def join_truth(predictions, dataset, split=None):
     Parameters
     ----------
     predictions : pandas.DataFrame
-        Predictions table, one row a galaxy, in any order; galaxies outside the split are left out.
+        Predictions table, one row a galaxy, in any order; galaxies outside the split are left out, and those whose
+        ``status`` is "failed".
     dataset : gzmass.datasets.Dataset
         The dataset.
     split : str or None, default None
@@ -56,6 +57,8 @@ def join_truth(predictions, dataset, split=None):
     if predictions["id"].duplicated().any():
         twice = predictions["id"][predictions["id"].duplicated()].iloc[0]
         raise DataError(f"The predictions have the id {twice!r} twice; each galaxy must stand there once.")
+    if "status" in predictions.columns:
+        predictions = predictions[predictions["status"] != "failed"]
     rows = np.asarray(dataset.rows(split), dtype=int)
     truth = dataset.table.iloc[rows].reset_index(drop=True)
     truth.insert(0, "row", rows)

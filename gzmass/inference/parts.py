@@ -12,13 +12,12 @@ import pyarrow.parquet as pq
 from gzmass.errors import DataError
 from gzmass.evaluation import QUANTITIES
 from gzmass.inference.reading import Reading, no_galaxies, read_ahead, read_galaxies
+from gzmass.inference.rows import judge_stretch, predict_rows
 
 __all__ = ["PART_KEY", "Job", "columns_looked_at", "make_part"]
 
 #: Key of the Parquet footer of a part under which its fingerprint and counts stand.
 PART_KEY = b"gzmass_predictions"
-
-_TEXT = ("status", "status_reason", "out_of_domain_reason")
 
 
 @dataclass(frozen=True)
@@ -99,35 +98,18 @@ def _load(runs):
 
 
 def _predict(job, predictor, table, pixels, reasons):
-    """Predict the galaxies that have an image; the others get a row without predictions."""
+    """Predict the galaxies of a chunk, and put what stays of the input before the predictions."""
     known = [name for name in job.metadata if name in table]
     # as a dataset hands them on: single precision
     metadata = {name: table[name].to_numpy(dtype="float32", na_value=np.nan) for name in known}
     metadata = pd.DataFrame(metadata, index=table.index)
-    good = np.flatnonzero(reasons == "")
-    if len(good):
-        predicted = predictor.predict(pixels[good], metadata.iloc[good])
-    else:  # a blank image, for the columns
-        predicted = predictor.predict(np.zeros((1, *pixels.shape[1:]), np.uint8), metadata.reindex([0]))
-    _judge(job, predictor, predicted)
-    predicted = predicted.iloc[: len(good)].set_index(good).reindex(range(len(table)))
-    failed = reasons != ""
-    predicted["in_domain"] = predicted["in_domain"].eq(True)
-    predicted["status"] = np.where(failed, "failed", "ok")
-    predicted["status_reason"] = reasons
-    for name in _TEXT:
-        predicted[name] = predicted[name].astype(object).where(predicted[name].notna(), "").astype("str")
+    predicted = predict_rows(predictor, metadata, pixels, reasons)
+    if job.stretch is not None:
+        judge_stretch(predicted, getattr(predictor, "runs", [predictor])[0], job.stretch)
     first = {"id": table[job.reading.id_column], **{ours: table[theirs] for ours, theirs in job.kept}}
     if job.positions and "_healpix_29" not in first:
         first = {"_healpix_29": _healpix(*(table[name].to_numpy(dtype=float) for name in job.positions)), **first}
     return pd.concat([pd.DataFrame(first), predicted], axis=1)
-
-
-def _judge(job, predictor, predicted):
-    from gzmass.inference.predict import judge_stretch  # noqa: PLC0415  Keras, which reading does without
-
-    if job.stretch is not None:
-        judge_stretch(predicted, getattr(predictor, "runs", [predictor])[0], job.stretch)
 
 
 def _healpix(ra, dec):

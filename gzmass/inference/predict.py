@@ -10,9 +10,10 @@ from gzmass.errors import DataError
 from gzmass.evaluation import QUANTITIES
 from gzmass.inference.ensemble import Ensemble, load_ensemble
 from gzmass.inference.reading import read_ahead
+from gzmass.inference.rows import judge_stretch, predict_rows
 from gzmass.models import Run, load_run
 
-__all__ = ["FORMATS", "judge_stretch", "predict", "write_predictions"]
+__all__ = ["FORMATS", "predict", "write_predictions"]
 
 #: Endings of a predictions table and what they stand for.
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".ecsv": "ascii.ecsv", ".fits": "fits", ".vot": "votable"}
@@ -41,7 +42,9 @@ def predict(run, dataset, split=None, out=None, progress=None):
     Returns
     -------
     pandas.DataFrame
-        ``id`` and the columns of `gzmass.models.Run.predict`, one row a galaxy in the order of the dataset.
+        ``id``, the columns of `gzmass.models.Run.predict`, ``status`` and ``status_reason``: one row a galaxy in the
+        order of the dataset. A galaxy whose image can not be read has the status "failed", the reason, and no
+        predictions.
 
     Raises
     ------
@@ -64,10 +67,10 @@ def predict(run, dataset, split=None, out=None, progress=None):
     columns = list(dict.fromkeys([*predictor.metadata, *(name for name in optional if name in dataset.table)]))
     table = pd.DataFrame(dataset.metadata(columns, rows), columns=columns)
     chunks = [slice(start, start + _CHUNK) for start in range(0, len(rows), _CHUNK)]
-    images = read_ahead(dataset.images(rows[chunk]) for chunk in chunks)
+    images = read_ahead(dataset.readable_images(rows[chunk]) for chunk in chunks)
     parts = []
-    for chunk, pixels in zip(chunks, images, strict=True):
-        parts.append(predictor.predict(pixels, table.iloc[chunk]))
+    for chunk, (pixels, reasons) in zip(chunks, images, strict=True):
+        parts.append(predict_rows(predictor, table.iloc[chunk], pixels, reasons))
         if progress:
             progress(min(chunk.stop, len(rows)), len(rows))
     predictions = pd.concat(parts, ignore_index=True)
@@ -153,24 +156,3 @@ def _astropy_table(predictions, kind):
             # the unit strings of FITS and VOTable have no dex
             table[name].description = f"unit: {unit}"
     return table
-
-
-def judge_stretch(predictions, run, stretch):
-    """Mark images that were stretched in another way: outside what the run knows, whatever their pixels look like.
-
-    Parameters
-    ----------
-    predictions : pandas.DataFrame
-        What `gzmass.models.Run.predict` returned; ``in_domain`` and ``out_of_domain_reason`` are changed.
-    run : gzmass.models.Run
-        The run.
-    stretch : dict or None
-        How the images were stretched.
-    """
-    trained = run.card["dataset"].get("stretch")
-    if trained != stretch:
-        reason = f"stretch {stretch} instead of {trained}"
-        predictions["in_domain"] = False
-        predictions["out_of_domain_reason"] = [
-            "; ".join(filter(None, [reason, known])) for known in predictions["out_of_domain_reason"]
-        ]

@@ -6,8 +6,9 @@ import pytest
 from astropy.table import Table
 
 from gzmass.config import FinetuneConfig
-from gzmass.datasets import open_dataset
+from gzmass.datasets import change_storage, open_dataset
 from gzmass.errors import DataError
+from gzmass.evaluation.measure import join_truth
 from gzmass.inference import predict, write_predictions
 from gzmass.inference import predict as predict_dataset
 from gzmass.training import finetune_ml
@@ -56,6 +57,38 @@ def test_another_stretch_lies_outside(run, make_dataset):
     predictions = predict_dataset(run, open_dataset(make_dataset(n=10, stretch={"kind": "asinh"})))
     assert not predictions["in_domain"].any()
     assert predictions["out_of_domain_reason"].str.contains("asinh").all()
+
+
+def test_a_galaxy_without_a_readable_image_stands_in_the_table(run, make_dataset, tmp_path):
+    path = make_dataset(n=6)
+    whole = predict(run, open_dataset(path))
+    cut_short, folder = (path / "images" / f"{whole['id'][k]}.png" for k in (1, 4))
+    cut_short.write_bytes(cut_short.read_bytes()[:60])
+    folder.unlink()
+    folder.mkdir()  # which root can not read either
+    table = predict(run, open_dataset(path), out=tmp_path / "p.fits")
+    assert table["status"].tolist() == ["ok", "failed", "ok", "ok", "failed", "ok"]
+    assert all("can not be read" in table["status_reason"][k] for k in (1, 4))
+    good = [0, 2, 3, 5]
+    assert table["status_reason"][good].eq("").all()
+    assert table.loc[[1, 4], ["log_ml_g", "log_ml_g_p84", "log_mstar", "domain_score"]].isna().all(axis=None)
+    assert not table["in_domain"][[1, 4]].any()
+    np.testing.assert_allclose(table["log_ml_g"][good], whole["log_ml_g"][good], rtol=1e-5)
+    assert [str(status) for status in Table.read(tmp_path / "p.fits")["status"]] == table["status"].tolist()
+    assert join_truth(table, open_dataset(path))["id"].tolist() == sorted(table["id"][good])
+
+
+def test_a_damaged_shard_fails_its_galaxies_only(run, make_dataset):
+    path = make_dataset(n=6)
+    change_storage(path, "shards")
+    shard = path / "shards" / "part-00000.parquet"
+    content = bytearray(shard.read_bytes())
+    content[content.index(b"IDAT") + 20] ^= 255
+    shard.write_bytes(content)
+    table = predict(run, open_dataset(path))
+    assert table["status"].eq("failed").all()
+    assert table["status_reason"].str.contains("part-00000.parquet").all()
+    assert table["log_ml_g"].isna().all()
 
 
 def test_bad_requests(run, galaxies, make_dataset, tmp_path):

@@ -1,0 +1,64 @@
+"""Predictions of galaxies of which some have no image: these stand in the table too, with the reason."""
+
+import numpy as np
+
+__all__ = ["judge_stretch", "predict_rows"]
+
+_TEXT = ("status", "status_reason", "out_of_domain_reason")
+
+
+def predict_rows(predictor, metadata, pixels, reasons):
+    """Predict the galaxies that have an image, and give the others a row without predictions.
+
+    Parameters
+    ----------
+    predictor : gzmass.models.Run or gzmass.inference.Ensemble
+        What predicts.
+    metadata : pandas.DataFrame
+        Metadata of all galaxies, n rows.
+    pixels : numpy.ndarray of uint8
+        Images, shape (n, npix, npix) or (n, npix, npix, 1).
+    reasons : numpy.ndarray of object
+        Why a galaxy has no image, shape (n,); "" where it has one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `gzmass.models.Run.predict`, then ``status``, "ok" or "failed", and ``status_reason``. A galaxy
+        that failed has NaN for numbers and False for ``in_domain``.
+    """
+    good = np.flatnonzero(reasons == "")
+    if len(good) == len(reasons) > 0:
+        predicted = predictor.predict(pixels, metadata)
+    elif len(good):
+        predicted = predictor.predict(pixels[good], metadata.iloc[good])
+    else:  # a blank image, for the columns
+        predicted = predictor.predict(np.zeros((1, *pixels.shape[1:]), np.uint8), metadata.reindex([0]))
+    predicted = predicted.iloc[: len(good)].set_index(good).reindex(range(len(reasons)))
+    predicted["in_domain"] = predicted["in_domain"].eq(True)
+    predicted["status"] = np.where(reasons == "", "ok", "failed")
+    predicted["status_reason"] = reasons
+    for name in _TEXT:
+        predicted[name] = predicted[name].astype(object).where(predicted[name].notna(), "").astype("str")
+    return predicted
+
+
+def judge_stretch(predictions, run, stretch):
+    """Mark images that were stretched in another way: outside what the run knows, whatever their pixels look like.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        What `predict_rows` returned; ``in_domain`` and ``out_of_domain_reason`` are changed.
+    run : gzmass.models.Run
+        The run.
+    stretch : dict or None
+        How the images were stretched.
+    """
+    trained = run.card["dataset"].get("stretch")
+    if trained != stretch:
+        reason = f"stretch {stretch} instead of {trained}"
+        predictions["in_domain"] = False
+        predictions["out_of_domain_reason"] = [
+            "; ".join(filter(None, [reason, known])) for known in predictions["out_of_domain_reason"]
+        ]
