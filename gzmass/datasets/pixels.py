@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from gzmass.datasets.shards import decode_png_bytes
+from gzmass.datasets.png import decode_png
 from gzmass.engine import write_atomically
 from gzmass.errors import DataError
 
@@ -165,7 +165,7 @@ def _decode(images, rows, npix, keep, reasons=None):
                 try:
                     if isinstance(pngs[start + k], DataError):
                         raise pngs[start + k]
-                    pixels[k] = decode_png_bytes(pngs[start + k], npix)
+                    pixels[k] = decode_png(pngs[start + k], npix)
                 except DataError as error:
                     if reasons is None:
                         raise DataError(f"{images.name(rows[position])} can not be used: {error}.") from None

@@ -13,8 +13,8 @@ import pandas as pd
 
 from gzmass.datasets.layout import image_name
 from gzmass.datasets.parcels import Scattered, read_parcel, write_parcel
+from gzmass.datasets.png import decode_png
 from gzmass.datasets.prepare_images import FLUXES, MEASURED, Galaxy, prepare_image
-from gzmass.datasets.shards import decode_png_bytes
 from gzmass.datasets.storage import write_png
 from gzmass.datasets.write import encode_png
 from gzmass.engine import fingerprint, map_pieces, write_atomically
@@ -213,7 +213,7 @@ def remove_strangers(out, ids, npix):
         strange = [entry.name for entry in entries if _is_stranger(entry.name, index)]
     for file in (out / "images" / name for name in strange):
         try:
-            decode_png_bytes(file.read_bytes(), npix)
+            decode_png(file.read_bytes(), npix)
         except DataError:
             continue
         file.unlink()

@@ -1,23 +1,19 @@
 """Shards: Parquet files of galaxies with their images as PNG bytes, which Hugging Face `datasets` reads as images."""
 
 import hashlib
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 
 from gzmass.engine import write_atomically
 from gzmass.errors import DataError
 
 __all__ = [
     "ShardPiece",
-    "decode_png_bytes",
     "read_shard_piece",
     "shard_hash",
     "shard_pieces",
@@ -244,40 +240,6 @@ def written_dataset(metadata):
     """
     found = (metadata or {}).get(_DATASET)
     return None if found is None else json.loads(found)
-
-
-def decode_png_bytes(data, npix):
-    """Decode one image of a dataset.
-
-    Parameters
-    ----------
-    data : bytes or None
-        The PNG.
-    npix : int
-        Side it must have.
-
-    Returns
-    -------
-    numpy.ndarray of uint8
-        Grey levels, shape (npix, npix).
-
-    Raises
-    ------
-    DataError
-        With the reason: there is no image, it is no PNG, or not an 8-bit grey image of that size.
-    """
-    if data is None:
-        raise DataError("there is no image")
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
-            pixels = np.asarray(picture)
-    except Exception as error:  # noqa: BLE001  Pillow raises OSError, SyntaxError, ValueError and its own
-        reason = "it is no PNG" if not data.startswith(b"\x89PNG") else str(error).splitlines()[0]
-        raise DataError(f"the image can not be read: {reason}") from None
-    if pixels.shape != (npix, npix) or pixels.dtype != np.uint8:
-        size = " x ".join(map(str, pixels.shape))
-        raise DataError(f"the image has {size} pixels of type {pixels.dtype} instead of {npix} x {npix} of 8-bit grey")
-    return pixels
 
 
 def _footer(file):

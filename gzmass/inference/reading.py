@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from gzmass.datasets.layout import image_name
-from gzmass.datasets.shards import decode_png_bytes
+from gzmass.datasets.png import decode_png
 from gzmass.errors import DataError
 
 __all__ = ["Reading", "Rows", "first_npix", "no_galaxies", "read_ahead", "read_galaxies"]
@@ -219,7 +219,7 @@ def _decode(reading, images, pool):
                 data = images[k]
                 if isinstance(data, str | Path):
                     data = (reading.folder / data).read_bytes()
-                pixels[k] = decode_png_bytes(data, reading.npix)
+                pixels[k] = decode_png(data, reading.npix)
             except DataError as error:
                 reasons[k] = str(error)
             except OSError as error:

@@ -10,7 +10,7 @@ import yaml
 
 from gzmass.datasets import change_storage, open_dataset, shards, storage, write, write_dataset
 from gzmass.datasets.pixels import PixelFile
-from gzmass.datasets.shards import decode_png_bytes, read_shard_piece, shard_pieces, write_shard
+from gzmass.datasets.shards import read_shard_piece, shard_pieces, write_shard
 from gzmass.datasets.write import encode_png
 from gzmass.errors import ConfigError, DataError
 from gzmass.tree import load_tree
@@ -312,10 +312,3 @@ def test_a_damaged_cache_is_made_again(path):
     (cache,) = (path / "cache").iterdir()
     os.truncate(cache, cache.stat().st_size - 1)
     assert (open_dataset(path).pixels[:] == expected).all()
-
-
-def test_a_png_is_decoded_or_the_reason_is_given():
-    image = np.arange(64, dtype=np.uint8).reshape(8, 8)
-    assert (decode_png_bytes(encode_png(image), 8) == image).all()
-    with pytest.raises(DataError, match="there is no image"):
-        decode_png_bytes(None, 8)
