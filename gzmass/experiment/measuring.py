@@ -20,7 +20,12 @@ from gzmass.experiment.config import METRICS
 __all__ = ["measure_baselines", "measured", "run_job"]
 
 # for a process that shares the machine with others: one thread of TensorFlow's, and no more of a GPU than it needs
-_MODEST = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+_MODEST = {
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+}
 
 
 def measured(job):
