@@ -103,7 +103,7 @@ def simulate(
     workers: Annotated[int, typer.Option(help="Processes that render.")] = 1,
     storage: Annotated[str, typer.Option(help="How the images are stored: files, a PNG each, or shards.")] = "files",
 ):
-    """Make a dataset of simulated galaxies with votes, M/L and metadata."""
+    """Make a dataset of simulated galaxies. They have votes, M/L and metadata."""
     from gzmass import console
     from gzmass.datasets.split import SPLITS
     from gzmass.simulate import simulate as simulate_dataset
@@ -146,7 +146,7 @@ def download(
     survey: Annotated[str | None, typer.Option(help="Layer of legacy_cutouts, HiPS of hips_cutouts.")] = None,
     workers: Annotated[int, typer.Option(help="Cutouts under way at the same time.")] = 4,
 ):
-    """Download public catalogues, images and cutouts; exit code 3 if some cutouts could not be had."""
+    """Download public catalogues, images and cutouts. Exit code 3 if some cutouts could not be had."""
     from gzmass import console
     from gzmass.download import download_cutouts, download_file, list_sources
 
@@ -179,7 +179,7 @@ def download(
 
 @app.command("pretrain-gz2")
 def pretrain(config: ConfigFile, overrides: Overrides = None):
-    """Train the trunk and the morphology head on votes: a run directory."""
+    """Train trunk and morphology head on votes. Makes a run directory."""
     from gzmass import console
     from gzmass.config import PretrainConfig, load_config
 
@@ -196,7 +196,7 @@ def pretrain(config: ConfigFile, overrides: Overrides = None):
 
 @app.command("finetune-ml")
 def finetune(config: ConfigFile, overrides: Overrides = None):
-    """Train on mass-to-light ratios, from a pretrained run or from scratch: a run directory."""
+    """Train on mass-to-light ratios. From a pretrained run or from scratch; makes a run directory."""
     from gzmass import console
     from gzmass.config import FinetuneConfig, load_config
 
@@ -219,7 +219,7 @@ def experiment(
     listing: Annotated[bool, typer.Option("--list", help="Show what would be run, and stop.")] = False,
     only_tables: Annotated[bool, typer.Option(help="Run nothing; make the tables of what is finished.")] = False,
 ):
-    """Run many trainings and make one table of them; exit code 3 if some could not be run."""
+    """Run many trainings and make one table of them. Exit code 3 if some could not be run."""
     from gzmass import console
     from gzmass.config import load_config
     from gzmass.experiment import ExperimentConfig, list_runs, run_experiment
@@ -254,7 +254,7 @@ def evaluate(
     compare: Annotated[list[Path] | None, typer.Option(help="Another run to stand beside it; may be repeated.")] = None,
     baselines: Annotated[bool, typer.Option(help="Train the baselines: constant, metadata, image statistics.")] = True,
 ):
-    """Measure a run on held-out galaxies: numbers, plots, report.html."""
+    """Measure a run on held-out galaxies. Makes numbers, plots and report.html."""
     from gzmass import console
     from gzmass.evaluation import evaluate as evaluate_predictions
 
@@ -305,7 +305,7 @@ def predict(
     id_column: Annotated[str, typer.Option("--id", help="Column of ids, of shards and HATS.")] = "id",
     image_column: Annotated[str, typer.Option("--images", help="Column of images or their paths there.")] = "image",
 ):
-    """Predict M/L, stellar mass and vote fractions, with one run or the mean of several; exit code 3 if units failed.
+    """Predict M/L, stellar mass and vote fractions. With one run or the mean of several; exit code 3 if units failed.
 
     Shards may also be named one by one: gzmass predict RUN part-*.parquet --out DIRECTORY
     """
@@ -384,7 +384,7 @@ def features(
     split: Split = "all",
     keep_constant: Annotated[bool, typer.Option(help="Keep neurons that say nothing about this dataset too.")] = False,
 ):
-    """Compute what the trunk of a run sees in the images, for a regression of your own: a table."""
+    """Compute what the trunk of a run sees in images. Makes a table, for a regression of your own."""
     from gzmass import console
 
     chosen = console.split(split)
@@ -415,7 +415,7 @@ def baselines(
     seed: Annotated[int, typer.Option(help="Seed of their choice and of the boosting.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The table: .md with .csv beside it, or the other way.")] = None,
 ):
-    """Measure what a network must beat: how far luminosity, colour, metadata and simple image statistics go."""
+    """Measure what a network must beat. How far luminosity, colour, metadata and simple image statistics go."""
     from gzmass import console
     from gzmass.datasets import open_dataset
     from gzmass.evaluation import (
@@ -460,7 +460,7 @@ def baselines(
 def show(
     what: Annotated[str, typer.Argument(metavar="WHAT", help="tree, a tree's YAML, CONFIG, DATASET or RUN.")],
 ):
-    """Say in words what is in a tree, a configuration, a dataset or a run."""
+    """Say what is in a tree, a configuration, a dataset or a run."""
     from gzmass.show import show as describe
 
     for line in describe(what):
@@ -469,7 +469,7 @@ def show(
 
 @app.command()
 def demo(out: Annotated[Path, typer.Option(help="Folder for everything it makes.")] = Path("demo")):
-    """Do all of it on simulated galaxies, in minutes, ending with a report."""
+    """Do all of it on simulated galaxies, in minutes. Ends with a report."""
     from gzmass import console
     from gzmass.demo import run_demo
 
