@@ -230,14 +230,17 @@ def _side(cutout, galaxy, scale):
 def _window(pixels, x, y, side):
     """Whole pixels that a square touches, as slices of rows and columns."""
     ny, nx = pixels.shape
-    spans = ((y, ny), (x, nx))
-    return tuple(slice(max(0, floor(c + 0.5 - side / 2)), min(n, ceil(c + 0.5 + side / 2))) for c, n in spans)
+    half = side / 2
+    rows = slice(max(0, floor(y + 0.5 - half)), min(ny, ceil(y + 0.5 + half)))
+    return rows, slice(max(0, floor(x + 0.5 - half)), min(nx, ceil(x + 0.5 + half)))
 
 
 def _find_centre(pixels, x, y, side):
     """Find the centre of the galaxy near a position; far outside the cutout nothing is looked at."""
     rows, columns = _window(pixels, x, y, _ROOM * (2 * max(pixels.shape) if side is None else side))
     centre = find_centre(pixels[rows, columns], near=(x - columns.start, y - rows.start))
+    if not (rows.start or columns.start):
+        return centre
     return replace(centre, x=centre.x + columns.start, y=centre.y + rows.start)
 
 

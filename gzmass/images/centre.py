@@ -95,14 +95,13 @@ def find_centre(pixels, near=None, max_offset=None):
 
 def _peaks(image, level, sigma, x, y, max_offset):
     """Significant local maxima (height, x, y) of the smoothed image within a distance of a position."""
-    from gzmass.images.peaks import find_peaks  # noqa: PLC0415  numba takes half a second to load
+    from gzmass.images.peaks import cut_above, find_peaks  # noqa: PLC0415  numba takes half a second to load
     from gzmass.images.smooth import smoothed  # noqa: PLC0415
 
     smoothing = max(_LEAST_SMOOTHING, _SMOOTHING * min(image.shape))
     margin = int(np.ceil(max_offset + 4 * smoothing)) + 2
     top, left = max(0, round(y) - margin), max(0, round(x) - margin)
-    flux = image[top : round(y) + margin + 1, left : round(x) + margin + 1] - np.float32(level)
-    flux[~np.isfinite(flux)] = 0
+    flux = cut_above(image, (top, round(y) + margin + 1), (left, round(x) + margin + 1), level)
     # noise that is independent from pixel to pixel falls by this factor
     sigma = sigma / (2 * np.sqrt(np.pi) * smoothing)
     found = find_peaks(smoothed(flux, smoothing), _SIGNIFICANT * sigma)

@@ -45,8 +45,18 @@ def detection_image(pixels):
         pixels = np.where(missing, np.float32(sky_statistics(pixels)[0]), pixels)
     heights = smoothed(pixels, _SMOOTHING if step == 1 else _AVERAGED_SMOOTHING)
     level, sigma = sky_statistics(heights)
-    heights -= np.float32(level)
-    return heights, max(sigma, _LEAST_SIGMA * float(heights.max())), step
+    return heights, max(sigma, _LEAST_SIGMA * _lowered(heights, level)), step
+
+
+@compiled
+def _lowered(heights, level):
+    """Subtract a level in place, and give the highest pixel, or 0."""
+    highest = np.float32(0)
+    for y in range(heights.shape[0]):
+        for x in range(heights.shape[1]):
+            heights[y, x] -= np.float32(level)
+            highest = max(highest, heights[y, x])
+    return highest
 
 
 @compiled
@@ -54,25 +64,44 @@ def _averaged(pixels, step):
     """Mean of the pixels in squares of some a side that are not missing."""
     ny, nx = pixels.shape
     averaged = np.empty((-(-ny // step), -(-nx // step)), dtype=np.float32)
+    total = np.empty(nx, dtype=np.float32)
     for y in range(averaged.shape[0]):
+        first, end = y * step, min(ny, (y + 1) * step)
         # along columns first, in loops that the compiler makes vector instructions of
-        total, number = np.zeros(nx, dtype=np.float32), np.zeros(nx, dtype=np.float32)
-        for row in range(y * step, min(ny, (y + 1) * step)):
+        for x in range(nx):
+            total[x] = pixels[first, x]
+        for row in range(first + 1, end):
             for x in range(nx):
-                there = pixels[row, x] == pixels[row, x]
-                total[x] += pixels[row, x] if there else np.float32(0)
-                number[x] += np.float32(1) if there else np.float32(0)
+                total[x] += pixels[row, x]
         for x in range(averaged.shape[1]):
-            flux = pixels_there = np.float32(0)
-            for column in range(x * step, min(nx, (x + 1) * step)):
-                flux += total[column]
-                pixels_there += number[column]
-            averaged[y, x] = flux / pixels_there  # NaN where there is none
+            averaged[y, x] = total[x * step]
+        for column in range(1, step):
+            for x in range((nx - column + step - 1) // step):
+                averaged[y, x] += total[x * step + column]
+        for x in range(averaged.shape[1]):
+            left, right = x * step, min(nx, (x + 1) * step)
+            averaged[y, x] /= np.float32((end - first) * (right - left))
+            if np.isnan(averaged[y, x]):
+                averaged[y, x] = _mean(pixels[first:end, left:right])
     return averaged
 
 
 @compiled
-def enlarged_mask(mask, step, ny, nx):
+def _mean(pixels):
+    """Mean of the pixels that are not missing; NaN where there is none."""
+    flux = number = np.float32(0)
+    for x in range(pixels.shape[1]):
+        total = np.float32(0)
+        for y in range(pixels.shape[0]):
+            if not np.isnan(pixels[y, x]):
+                total += pixels[y, x]
+                number += np.float32(1)
+        flux += total
+    return flux / number
+
+
+@compiled
+def enlarged_mask(mask, step, pixels):
     """Make the mask of an image from that of the squares of its pixels.
 
     Parameters
@@ -81,21 +110,23 @@ def enlarged_mask(mask, step, ny, nx):
         One element a square.
     step : int
         Side of a square in pixels.
-    ny, nx : int
-        Size of the image, whose last squares may be narrower.
+    pixels : numpy.ndarray of float32
+        The image, shape (ny, nx), whose last squares may be narrower; NaN where a pixel is missing.
 
     Returns
     -------
     numpy.ndarray of bool
-        Shape (ny, nx).
+        Shape (ny, nx); False where a pixel is missing.
     """
-    enlarged = np.empty((ny, nx), dtype=np.bool_)
-    for y in range(ny):
-        if y % step:
-            for x in range(nx):
-                enlarged[y, x] = enlarged[y - 1, x]
+    ny, nx = pixels.shape
+    enlarged = np.zeros((ny, nx), dtype=np.bool_)
+    for y in range(mask.shape[0]):
+        if not mask[y].any():
             continue
         for x in range(mask.shape[1]):
-            for column in range(x * step, min(nx, (x + 1) * step)):
-                enlarged[y, column] = mask[y // step, x]
+            if not mask[y, x]:
+                continue
+            for row in range(y * step, min(ny, (y + 1) * step)):
+                for column in range(x * step, min(nx, (x + 1) * step)):
+                    enlarged[row, column] = not np.isnan(pixels[row, column])
     return enlarged

@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from gzmass.images.compiled import compiled
+from gzmass.images.sort import sorted_pixels
 
 __all__ = ["fill_pixels"]
 
@@ -29,28 +30,17 @@ def fill_pixels(pixels, replaced, ellipse, symmetric):
     symmetric : bool
         Whether the opposite side is taken where it is at hand.
     """
-    y, x = _fill_from_opposite_side(pixels, replaced, ellipse, symmetric)
-    if not y.size:
+    places = np.flatnonzero(replaced)
+    if symmetric:
+        places = _fill_from_opposite_side(pixels, replaced, places, ellipse)
+    if not places.size:
         return
     # every second pixel of every second row tells profile and noise as well as all, unless nearly all are missing
     for stride in (2, 1):
         number, total, sky = _measure(pixels, replaced, ellipse, stride)
-        rings = np.flatnonzero(number >= min(_MIN_IN_RING, number.max()))
         if number.any():
             break
-    values = np.interp(_rings(y, x, ellipse), rings + 0.5, total[rings] / number[rings])
-    if sky.size:
-        sky.sort()
-        last = sky.size - 1
-        level, sigma = sky[last // 2], (sky[int(0.84 * last)] - sky[int(0.16 * last)]) / 2
-        first = np.searchsorted(sky, level - _CLIP * sigma, side="left")
-        end = np.searchsorted(sky, level + _CLIP * sigma, side="right")
-        values += sky[first:end][(_lots(y.size) * (end - first)).astype(int)] - level
-    pixels[y, x] = values
-
-
-def _lots(n):
-    return np.resize(_drawn(), n)
+    _fill_from_profile(pixels, places, ellipse, number, total, sorted_pixels(sky), _drawn())
 
 
 @lru_cache
@@ -59,23 +49,21 @@ def _drawn():
 
 
 @compiled
-def _fill_from_opposite_side(pixels, replaced, ellipse, symmetric):
+def _fill_from_opposite_side(pixels, replaced, places, ellipse):
     """Fill the pixels whose opposite one is at hand, and give the places of the others."""
     ny, nx = pixels.shape
-    ys, xs = np.empty(ny * nx, dtype=np.int32), np.empty(ny * nx, dtype=np.int32)
+    others = np.empty_like(places)
     n = 0
-    for y in range(ny):
-        for x in range(nx):
-            if not replaced[y, x]:
-                continue
-            there_y, there_x = int(2 * ellipse.y) - y, int(2 * ellipse.x) - x
-            inside = symmetric and 0 <= there_y < ny and 0 <= there_x < nx
-            if inside and not replaced[there_y, there_x] and not np.isnan(pixels[there_y, there_x]):
-                pixels[y, x] = pixels[there_y, there_x]
-            else:
-                ys[n], xs[n] = y, x
-                n += 1
-    return ys[:n], xs[:n]
+    for place in places:
+        y, x = place // nx, place % nx
+        there_y, there_x = int(2 * ellipse.y) - y, int(2 * ellipse.x) - x
+        inside = 0 <= there_y < ny and 0 <= there_x < nx
+        if inside and not replaced[there_y, there_x] and not np.isnan(pixels[there_y, there_x]):
+            pixels[y, x] = pixels[there_y, there_x]
+        else:
+            others[n] = place
+            n += 1
+    return others[:n]
 
 
 @compiled
@@ -89,29 +77,46 @@ def _measure(pixels, replaced, ellipse, stride):
             farthest = max(farthest, _radius(ellipse, y, x))
     n_rings = int(farthest * per_radius) + 1
     number, total = np.zeros(n_rings, dtype=np.int32), np.zeros(n_rings)
-    sky = np.empty(ny * nx, dtype=np.float32)
+    n_columns = -(-nx // stride)
+    sky = np.empty(-(-ny // stride) * n_columns, dtype=np.float32)
     n_sky = 0
+    radius, ring = np.empty(n_columns), np.empty(n_columns, dtype=np.int32)
     for y in range(0, ny, stride):
-        for x in range(0, nx, stride):
-            if replaced[y, x] or np.isnan(pixels[y, x]):
+        for k in range(n_columns):  # by itself: the compiler makes vector instructions of it
+            radius[k] = _radius(ellipse, y, k * stride)
+            ring[k] = int(radius[k] * per_radius)
+        for k in range(n_columns):
+            pixel = pixels[y, k * stride]
+            if replaced[y, k * stride] or np.isnan(pixel):
                 continue
-            radius = _radius(ellipse, y, x)
-            ring = int(radius * per_radius)
-            number[ring] += 1
-            total[ring] += pixels[y, x]
-            if radius > _SKY_FROM:
-                sky[n_sky] = pixels[y, x]
+            number[ring[k]] += 1
+            total[ring[k]] += pixel
+            if radius[k] > _SKY_FROM:
+                sky[n_sky] = pixel
                 n_sky += 1
     return number, total, sky[:n_sky]
 
 
 @compiled
-def _rings(ys, xs, ellipse):
-    """Place of pixels among the rings: 0 in the centre, 1 where the second one begins."""
-    rings = np.empty(len(ys))
-    for i in range(len(ys)):
-        rings[i] = _radius(ellipse, ys[i], xs[i]) * _rings_a_radius(ellipse)
-    return rings
+def _fill_from_profile(pixels, places, ellipse, number, total, sky, lots):
+    """Fill pixels with the mean of their ring and the deviation of a pixel of the sky, which is sorted."""
+    nx = pixels.shape[1]
+    rings = np.flatnonzero(number >= min(_MIN_IN_RING, number.max()))
+    per_radius = _rings_a_radius(ellipse)
+    at = np.empty(len(places))
+    for i in range(len(places)):
+        at[i] = _radius(ellipse, places[i] // nx, places[i] % nx) * per_radius
+    values = np.interp(at, rings + 0.5, total[rings] / number[rings])
+    if len(sky):
+        last = len(sky) - 1
+        level = sky[last // 2]
+        reach = np.float32(_CLIP) * np.float32((sky[int(0.84 * last)] - sky[int(0.16 * last)]) / 2)
+        first = np.searchsorted(sky, level - reach)
+        n_good = np.searchsorted(sky, level + reach, side="right") - first
+        for i in range(len(places)):
+            values[i] += sky[first + int(lots[i % len(lots)] * n_good)] - level
+    for i in range(len(places)):
+        pixels[places[i] // nx, places[i] % nx] = values[i]
 
 
 @compiled

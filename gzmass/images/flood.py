@@ -5,39 +5,34 @@ from typing import NamedTuple
 import numpy as np
 
 from gzmass.images.compiled import compiled
+from gzmass.images.sort import sorted_keys
 
 __all__ = ["Flood", "flood"]
 
 
 class Flood(NamedTuple):
-    """The pixels above a level, ranked from the brightest down, and the basins that they form.
+    """The basins that the pixels above a level form.
 
     Pixels that touch along a side or at a corner are connected. Peaks, and so their basins, are numbered from the
-    highest down.
+    highest down. The place of a pixel is its index in the flattened image with a frame of one pixel.
 
     Parameters
     ----------
-    place : numpy.ndarray of int
-        Index of the pixel of each rank in the flattened image with a frame of one pixel, shape (n,).
-    rank : numpy.ndarray of int
-        Rank of each pixel of the image with its frame, flattened, shape ((ny + 2) * (nx + 2),); n where it is not above
-        the level.
     basin : numpy.ndarray of int
-        Number of the peak to which the steepest way up leads from each pixel, by rank, shape (n,).
+        Number of the peak to which the steepest way up leads from each pixel of the image with its frame, flattened,
+        shape ((ny + 2) * (nx + 2),); -1 where it is not above the level.
     peak : numpy.ndarray of int
-        Rank of each peak, shape (n_peaks,).
+        Place of each peak, shape (n_peaks,).
     size : numpy.ndarray of int
         Number of pixels in the basin of each peak, shape (n_peaks,).
     segment : numpy.ndarray of int
         Number of the highest peak that is connected with each peak, shape (n_peaks,).
     saddles : numpy.ndarray of int
-        Numbers of two basins that meet, and the rank of the pixel where they do, shape (n_saddles, 3), the highest
+        Numbers of two basins that meet, and the place of the pixel where they do, shape (n_saddles, 3), the highest
         first. Only saddles between parts that were not connected further up: the way between two peaks that goes down
         the least leads over these.
     """
 
-    place: np.ndarray
-    rank: np.ndarray
     basin: np.ndarray
     peak: np.ndarray
     size: np.ndarray
@@ -60,82 +55,167 @@ def flood(heights, level):
     Flood
         Basins and saddles. Of two equal pixels the later one counts as the brighter.
     """
-    ny, nx = heights.shape
-    keys = _keys(heights, heights.view(np.int32), np.float32(level))
-    keys.sort()
-    return Flood(*_flood(keys[::-1], ny, nx))
+    framed, keys = _keys(heights, np.float32(level))
+    return Flood(*_flood(framed, sorted_keys(keys, 32)))
 
 
 @compiled
-def _keys(heights, bits, level):
-    """One integer a pixel that has the order of the heights, as the bits of positive floats have, and of the places."""
+def _keys(heights, level):
+    """Put a frame around the image; and make one integer of each pixel above the level.
+
+    This is its place, and in front of it the bits of its height, which have the order of the heights as these are > 0.
+    """
     ny, nx = heights.shape
-    keys = np.empty(ny * nx, dtype=np.int64)
-    n = 0
-    for y in range(ny):
-        for x in range(nx):
-            if heights[y, x] > level:
-                keys[n] = np.int64(bits[y, x]) << 32 | ((y + 1) * (nx + 2) + x + 1)
-                n += 1
-    return keys[:n]
+    framed = np.full((ny + 2, nx + 2), np.float32(-np.inf))
+    bits = framed.view(np.uint32)
+    keys = np.empty(framed.size, dtype=np.uint64)
+    n = np.uint64(0)
+    for y in range(1, ny + 1):
+        here = framed[y, 1:-1]
+        here[:] = heights[y - 1]
+        bits_here, first = bits[y, 1:-1], y * (nx + 2) + 1
+        for x in range(nx):  # without a branch, which would often be guessed wrong
+            keys[n] = np.uint64(bits_here[x]) << np.uint64(32) | np.uint64(first + x)
+            n += np.uint64(here[x] > level)
+    return framed, keys[:n]
 
 
 @compiled
-def _flood(keys, ny, nx):
-    n, width = len(keys), nx + 2
-    place = np.empty(n, dtype=np.int32)
-    rank = np.full((ny + 2) * width, n, dtype=np.int32)
-    basin = np.empty(n + 1, dtype=np.int32)
-    peak, size, above = np.empty(n, dtype=np.int32), np.zeros(n, dtype=np.int32), np.empty(n, dtype=np.int32)
-    saddles = np.empty((n, 3), dtype=np.int32)
-    n_peaks = n_saddles = 0
-    # the eight neighbours, from the first of them on; unsigned, as numba asks of other indices whether they are < 0
-    around = (
-        *(np.uint64(0), np.uint64(1), np.uint64(2)),
-        *(np.uint64(width), np.uint64(width + 2)),
-        *(np.uint64(2 * width), np.uint64(2 * width + 1), np.uint64(2 * width + 2)),
-    )
-    for i in range(n):
-        place[i] = keys[i] & 0xFFFFFFFF
-        first = np.uint64(place[i] - width - 1)
-        rank[place[i]] = i
-        brightest = n
-        for step in around:
-            brightest = min(brightest, rank[first + step])
-        if brightest == n:
-            peak[n_peaks] = i
-            above[n_peaks] = n_peaks
-            basin[i] = n_peaks
-            size[n_peaks] = 1
+def _flood(framed, keys):
+    heights, width, n = framed.ravel(), framed.shape[1], len(keys)
+    way = _ways_up(framed).ravel()
+    basin = np.full(heights.size, -1, dtype=np.int32)
+    peak, size = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
+    n_peaks = 0
+    for key in keys[::-1]:
+        place = np.uint32(key)
+        if way[place] == 0:
+            basin[place], peak[n_peaks], size[n_peaks] = n_peaks, place, 1
             n_peaks += 1
+        else:
+            basin[place] = basin[np.uint32(place + way[place])]
+            size[basin[place]] += 1
+    # what is connected is a chain, from its highest peak to the last one
+    segment, following, last = np.arange(n_peaks), np.full(n_peaks, -1), np.arange(n_peaks)
+    saddles = np.empty((n_peaks, 3), dtype=np.int32)
+    n_saddles = 0
+    meets = _meets(framed, basin.reshape(framed.shape)).ravel()
+    for key in keys[::-1]:
+        place = np.uint32(key)
+        if meets[place] == 0 or not _connects(heights, basin, segment, place, width):
             continue
-        mine = basin[brightest]
-        size[mine] += 1
-        basin[i] = basin[n] = mine  # a neighbour that is not flooded, of rank n, counts as one of the same basin
-        meets = False
-        for step in around:
-            meets |= basin[np.uint64(rank[first + step])] != mine
-        if not meets:
-            continue
-        for step in around:
-            other = basin[rank[first + step]]
-            if other == mine:
-                continue
-            one, two = _top(above, mine), _top(above, other)
-            if one != two:
-                saddles[n_saddles, 0], saddles[n_saddles, 1], saddles[n_saddles, 2] = mine, other, i
+        mine = basin[place]
+        for row in range(np.int64(place) - width, place + width + 1, width):
+            for other in range(row - 1, row + 2):
+                one, two = segment[mine], segment[basin[other]]
+                if one == two or not _is_brighter(heights, other, place):
+                    continue
+                saddles[n_saddles, 0], saddles[n_saddles, 1], saddles[n_saddles, 2] = mine, basin[other], place
                 n_saddles += 1
-                above[max(one, two)] = min(one, two)
-    segment = np.empty(n_peaks, dtype=np.int32)
-    for k in range(n_peaks):
-        segment[k] = _top(above, k)
-    return place, rank, basin[:n], peak[:n_peaks], size[:n_peaks], segment, saddles[:n_saddles]
+                _join(segment, following, last, min(one, two), max(one, two))
+    return basin, peak[:n_peaks], size[:n_peaks], segment, saddles[:n_saddles]
 
 
 @compiled
-def _top(above, part):
-    """Follow a part to the one that it has become part of, and shorten the way for the next time."""
-    while above[part] != part:
-        above[part] = above[above[part]]
-        part = above[part]
-    return part
+def _join(segment, following, last, higher, lower):
+    """Append the chain of the lower of two peaks to that of the higher one."""
+    following[last[higher]], last[higher] = lower, last[lower]
+    while lower >= 0:
+        segment[lower] = higher
+        lower = following[lower]
+
+
+@compiled
+def _is_brighter(heights, one, other):
+    return (heights[one] > heights[other]) | ((heights[one] == heights[other]) & (one > other))
+
+
+@compiled
+def _connects(heights, basin, segment, place, width):
+    """Tell, without a branch, whether brighter neighbours of a pixel belong to another segment than it does."""
+    # unsigned, as numba asks of other indices whether they are < 0
+    place, width, one = np.uint64(place), np.uint64(width), np.uint64(1)
+    above, below = place - width, place + width
+    mine, height, connects = segment[basin[place]], heights[place], False
+    for before in (above - one, above, above + one, place - one):
+        connects |= (heights[before] > height) & (segment[basin[before]] != mine)
+    for after in (place + one, below - one, below, below + one):
+        connects |= (heights[after] >= height) & (segment[basin[after]] != mine)
+    return connects
+
+
+@compiled
+def _ways_up(framed):
+    """Step from the place of each pixel to that of the brightest of its neighbours, 0 on a peak."""
+    ny, width = framed.shape
+    n = width - 2
+    way = np.zeros((ny, width), dtype=np.int32)
+    highest = np.empty(n, dtype=np.float32)
+    for y in range(1, ny - 1):
+        ways = way[y, 1:-1]
+        highest[:] = -np.inf
+        for dy in range(-1, 2):
+            left, middle, right = framed[y + dy, :n], framed[y + dy, 1 : n + 1], framed[y + dy, 2:]
+            step = np.int32(dy * width)
+            to_left, to_right = step - np.int32(1), step + np.int32(1)
+            for x in range(n):  # without a branch: the compiler makes vector instructions of it
+                height = highest[x]
+                up = to_left if left[x] >= height else ways[x]
+                height = max(left[x], height)
+                up = step if middle[x] >= height else up
+                height = max(middle[x], height)
+                ways[x] = to_right if right[x] >= height else up
+                highest[x] = max(right[x], height)
+    return way
+
+
+@compiled
+def _meets(framed, basin):
+    """Count the neighbours of each pixel that are as bright or brighter and in another basin."""
+    ny, width = framed.shape
+    n = width - 2
+    meets = np.zeros((ny, width), dtype=np.int32)
+    one, none = np.int32(1), np.int32(0)
+    for y in range(1, ny - 1):
+        here, mine, found = framed[y, 1:-1], basin[y, 1:-1], meets[y, 1:-1]
+        for row in range(y - 1, y + 2):
+            left, middle, right = framed[row, :n], framed[row, 1 : n + 1], framed[row, 2:]
+            on_left, between, on_right = basin[row, :n], basin[row, 1 : n + 1], basin[row, 2:]
+            for x in range(n):
+                found[x] += (
+                    (one if (left[x] >= here[x]) & (on_left[x] != mine[x]) else none)
+                    + (one if (middle[x] >= here[x]) & (between[x] != mine[x]) else none)
+                    + (one if (right[x] >= here[x]) & (on_right[x] != mine[x]) else none)
+                )
+    return meets
+
+
+@compiled
+def _brighter_basins(heights, basin, place, width):
+    """Least and greatest number of the other basins among the brighter neighbours of a pixel."""
+    height, mine = heights[place], basin[place]
+    least, greatest = np.int32(2**31 - 1), np.int32(-1)
+    for row in range(place - width, place + width + 1, width):
+        for at in range(row - 1, row + 2):
+            i = np.uint64(at)
+            other = basin[i]
+            is_other = (other != mine) & ((heights[i] > height) | ((heights[i] == height) & (at > place)))
+            least = min(least, other if is_other else np.int32(2**31 - 1))
+            greatest = max(greatest, other if is_other else np.int32(-1))
+    return least, greatest
+
+
+@compiled
+def _next(heights, basin, place, width, after):
+    """Least number of the other basins among the brighter neighbours of a pixel that is greater than one."""
+    height, mine = heights[place], basin[place]
+    least = np.int32(2**31 - 1)
+    for row in range(place - width, place + width + 1, width):
+        for at in range(row - 1, row + 2):
+            i = np.uint64(at)
+            other = basin[i]
+            is_other = (
+                (other != mine) & (other > after) & ((heights[i] > height) | ((heights[i] == height) & (at > place)))
+            )
+            least = min(least, other if is_other else np.int32(2**31 - 1))
+    return least

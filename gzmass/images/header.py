@@ -139,8 +139,11 @@ def _getter(header):
 
 
 def _celestial_axes(get):
-    axes = range(1, int(get("NAXIS", get("WCSAXES", 0))) + 1)
-    return [axis for axis in axes if str(get(f"CTYPE{axis}", "")).upper().startswith(_CELESTIAL)]
+    axes = [axis for axis in range(1, 10) if str(get(f"CTYPE{axis}", "")).upper().startswith(_CELESTIAL)]
+    if not axes:  # most of the images without a WCS: to read another keyword takes as long as all of this
+        return axes
+    n_axes = int(get("NAXIS", get("WCSAXES", 0)))
+    return [axis for axis in axes if axis <= n_axes]
 
 
 def _wcs_scale(get):
@@ -166,6 +169,8 @@ def _wcs_scale(get):
 
 
 def _positive(value):
+    if value is None:
+        return None
     try:
         value = float(value)
     except (TypeError, ValueError):

@@ -61,7 +61,6 @@ def fill_neighbours(pixels, x=None, y=None, fill="symmetric"):
     from gzmass.images.sources import find_foreign  # noqa: PLC0415
 
     replaced, ellipse = find_foreign(filled, y, x)
-    replaced &= ~np.isnan(filled)
     if replaced.any():
         fill_pixels(filled, replaced, ellipse, fill == "symmetric")
     return filled, replaced

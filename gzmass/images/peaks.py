@@ -4,7 +4,35 @@ import numpy as np
 
 from gzmass.images.compiled import compiled
 
-__all__ = ["find_peaks"]
+__all__ = ["cut_above", "find_peaks"]
+
+
+@compiled
+def cut_above(image, rows, columns, level):
+    """Cut a part out of an image, and subtract the sky.
+
+    Parameters
+    ----------
+    image : numpy.ndarray of float32
+        Shape (ny, nx).
+    rows, columns : tuple of int
+        The first one, and the one after the last; it may lie beyond the image.
+    level : float
+        Of the sky.
+
+    Returns
+    -------
+    numpy.ndarray of float32
+        0 where a pixel is not finite.
+    """
+    part = image[rows[0] : rows[1], columns[0] : columns[1]]
+    ny, nx = part.shape
+    above = np.empty((ny, nx), dtype=np.float32)
+    for y in range(ny):
+        for x in range(nx):
+            flux = part[y, x] - np.float32(level)
+            above[y, x] = flux if np.isfinite(flux) else np.float32(0)
+    return above
 
 
 @compiled

@@ -3,6 +3,7 @@
 import numpy as np
 
 from gzmass.images.compiled import compiled
+from gzmass.images.sort import sorted_pixels
 
 __all__ = ["border_statistics"]
 
@@ -16,7 +17,7 @@ def border_statistics(image, width):
 
     Parameters
     ----------
-    image : numpy.ndarray of float
+    image : numpy.ndarray of float32 or float64
         Shape (ny, nx); pixels that are not finite are left out.
     width : int
         Width of the border in pixels; where it has no finite pixel, all others are taken.
@@ -26,13 +27,19 @@ def border_statistics(image, width):
     tuple of float or None
         Level and standard deviation; None if the image has fewer than two different finite pixels.
     """
-    if _is_flat(image):
-        return None
-    pixels = _finite(image, width)
+    pixels = _border(image, width)
     if not pixels.size:
-        pixels = _finite(image, max(image.shape))
-    pixels.sort()
-    return _clipped(pixels)
+        return None
+    return _clipped(sorted_pixels(pixels) if pixels.dtype == np.float32 else np.sort(pixels))
+
+
+@compiled
+def _border(image, width):
+    """Pixels in which the sky is measured; none if the image is flat."""
+    if _is_flat(image):
+        return np.empty(0, dtype=image.dtype)
+    pixels = _finite(image, width)
+    return pixels if len(pixels) else _finite(image, max(image.shape))
 
 
 @compiled
@@ -52,18 +59,16 @@ def _finite(image, width):
     """Finite pixels of the border, as they come."""
     ny, nx = image.shape
     pixels = np.empty(ny * nx, dtype=image.dtype)
-    n = 0
+    n = np.uint64(0)
     for y in range(ny):
         is_between = width <= y < ny - width
         left, right = (width, max(width, nx - width)) if is_between else (nx, nx)
         for x in range(left):
-            if np.isfinite(image[y, x]):
-                pixels[n] = image[y, x]
-                n += 1
+            pixels[n] = image[y, x]
+            n += np.uint64(np.isfinite(image[y, x]))
         for x in range(right, nx):
-            if np.isfinite(image[y, x]):
-                pixels[n] = image[y, x]
-                n += 1
+            pixels[n] = image[y, x]
+            n += np.uint64(np.isfinite(image[y, x]))
     return pixels[:n]
 
 

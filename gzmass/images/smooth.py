@@ -40,23 +40,30 @@ def _gaussian(sigma):
 def _smooth(pixels, kernel):
     ny, nx = pixels.shape
     reach = len(kernel) // 2
-    smooth = np.zeros((ny, nx), dtype=np.float32)
+    smooth = np.empty((ny, nx), dtype=np.float32)
     # a row that is smoothed along y, with its mirror images beyond both ends; the innermost loops run along rows, which
-    # is what the compiler makes vector instructions of
+    # is what the compiler makes vector instructions of, and each adds two terms, as the sums are stored every time
     row = np.empty(nx + 2 * reach, dtype=np.float32)
+    inner = row[reach : reach + nx]
     for y in range(ny):
-        row[:] = 0
-        for k in range(len(kernel)):
-            old, weight = _mirrored(y + k - reach, ny), kernel[k]
+        old, weight = pixels[_mirrored(y - reach, ny)], kernel[0]
+        for x in range(nx):
+            inner[x] = weight * old[x]
+        for k in range(1, len(kernel), 2):
+            one, other = pixels[_mirrored(y + k - reach, ny)], pixels[_mirrored(y + k + 1 - reach, ny)]
+            weight, other_weight = kernel[k], kernel[k + 1]
             for x in range(nx):
-                row[reach + x] += weight * pixels[old, x]
+                inner[x] = inner[x] + weight * one[x] + other_weight * other[x]
         for k in range(reach):
-            row[k] = row[reach + _mirrored(k - reach, nx)]
-            row[reach + nx + k] = row[reach + _mirrored(nx + k, nx)]
-        for k in range(len(kernel)):
-            weight = kernel[k]
+            row[k] = inner[_mirrored(k - reach, nx)]
+            row[reach + nx + k] = inner[_mirrored(nx + k, nx)]
+        new, weight = smooth[y], kernel[0]
+        for x in range(nx):
+            new[x] = weight * row[x]
+        for k in range(1, len(kernel), 2):
+            one, other, weight, other_weight = row[k : k + nx], row[k + 1 : k + 1 + nx], kernel[k], kernel[k + 1]
             for x in range(nx):
-                smooth[y, x] += weight * row[x + k]
+                new[x] = new[x] + weight * one[x] + other_weight * other[x]
     return smooth
 
 

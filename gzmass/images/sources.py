@@ -68,32 +68,30 @@ def find_foreign(pixels, y, x):
     """
     heights, sigma, step = detection_image(pixels)
     flooded = flood(heights, _THRESHOLD * sigma)
-    at_y, at_x = (round((c + 0.5) / step - 0.5) for c in (y, x))
-    centre = _highest_source(heights, flooded, at_y, at_x, step)
-    if centre < 0:
+    at_y, at_x = round((y + 0.5) / step - 0.5), round((x + 0.5) / step - 0.5)
+    is_there, foreign, ellipse = _find_foreign(heights, flooded, at_y, at_x, sigma, step)
+    if not is_there:
         return np.zeros(pixels.shape, dtype=bool), None
-    foreign, ellipse, centroid = _find_foreign(heights, flooded, centre, sigma, step)
-    if step > 1:
-        foreign = enlarged_mask(foreign, step, *pixels.shape)
-        place = (_to_half((c + 0.5) * step - 0.5) for c in centroid)
-        ellipse = Ellipse(*place, *(term / step**2 for term in ellipse[2:]))
-    return foreign, ellipse
+    return enlarged_mask(foreign, step, pixels), ellipse
 
 
 @compiled
 def _highest_source(heights, flooded, y, x, step):
-    """Rank of the brightest pixel near a position that belongs to a segment of enough pixels; -1 if there is none."""
+    """Place of the brightest pixel near a position that belongs to a segment of enough pixels; -1 if there is none."""
     ny, nx = heights.shape
-    n = len(flooded.place)
     reach = max(2, int(_CENTRE * min(ny, nx) + 0.5))
     number = _n_pixels(flooded.size, flooded.segment)
-    highest = n
+    highest, height = -1, np.float32(0)
     for row in range(max(0, y - reach), min(ny, y + reach + 1)):
         for column in range(max(0, x - reach), min(nx, x + reach + 1)):
-            rank = flooded.rank[(row + 1) * (nx + 2) + column + 1]
-            if rank < highest and number[flooded.segment[flooded.basin[rank]]] * step**2 >= _N_PIXELS:
-                highest = rank
-    return highest if highest < n else -1
+            place = (row + 1) * (nx + 2) + column + 1
+            basin = flooded.basin[place]
+            # of two equal pixels the later one counts as the brighter, as in the flood
+            if basin < 0 or heights[row, column] < height:
+                continue
+            if number[flooded.segment[basin]] * step**2 >= _N_PIXELS:
+                highest, height = place, heights[row, column]
+    return highest
 
 
 @compiled
@@ -114,21 +112,33 @@ def _centroid(heights, place):
 @compiled
 def _fit_ellipse(flooded, ny, nx, segment, y, x):
     """Ellipse with the second moments of that part of a segment which is also there on its opposite side."""
-    width, n = nx + 2, len(flooded.place)
-    number, yy, yx, xx = 0, 0.0, 0.0, 0.0
+    width, n_peaks = nx + 2, len(flooded.segment)
+    is_part = np.zeros(n_peaks + 1, dtype=np.int32)  # of each basin, after what is in none
+    for k in range(n_peaks):
+        is_part[k + 1] = flooded.segment[k] == segment
+    part = np.empty((ny + 2, width), dtype=np.int32)
+    flat = part.ravel()
+    for place in range(flat.size):
+        flat[place] = is_part[np.uint32(flooded.basin[place] + 1)]
     twice_y, twice_x = int(2 * y), int(2 * x)
+    left, right = max(0, twice_x - nx + 1), min(nx, twice_x + 1)
+    # sums over each column, in whole numbers, as twice a distance is one
+    n, first, second = np.zeros(nx, dtype=np.int32), np.zeros(nx, dtype=np.int32), np.zeros(nx, dtype=np.int32)
     for row in range(max(0, twice_y - ny + 1), twice_y // 2 + 1):  # the other half is as this one
-        weight = 1 if 2 * row == twice_y else 2
-        for column in range(max(0, twice_x - nx + 1), min(nx, twice_x + 1)):
-            one = flooded.rank[(row + 1) * width + column + 1]
-            if one == n or flooded.segment[flooded.basin[one]] != segment:
-                continue
-            other = flooded.rank[(twice_y - row + 1) * width + twice_x - column + 1]
-            if other < n and flooded.segment[flooded.basin[other]] == segment:
-                number += weight
-                yy += weight * (row - y) ** 2
-                yx += weight * (row - y) * (column - x)
-                xx += weight * (column - x) ** 2
+        weight, distance = np.int32(1 if 2 * row == twice_y else 2), np.int32(2 * row - twice_y)
+        one, other = part[row + 1, 1:-1], part[twice_y - row + 1, 1:-1]
+        for column in range(left, right):
+            both = weight * one[column] * other[twice_x - column]
+            n[column] += both
+            first[column] += both * distance
+            second[column] += both * distance * distance
+    number, yy, yx, xx = 0, 0.0, 0.0, 0.0
+    for column in range(left, right):
+        distance = column - x
+        number += n[column]
+        yy += second[column] / 4
+        yx += first[column] / 2 * distance
+        xx += n[column] * distance**2
     # a uniform ellipse has a quarter of the squared semi-axis as its variance; that of a pixel is 1/12
     number = max(1, number)
     yy, yx, xx = 4 * (yy / number + 1 / 12), 4 * yx / number, 4 * (xx / number + 1 / 12)
@@ -137,44 +147,65 @@ def _fit_ellipse(flooded, ny, nx, segment, y, x):
 
 
 @compiled
-def _find_foreign(heights, flooded, centre, sigma, step):
-    """Mask of all that is not the galaxy, with its margins; the galaxy's ellipse, and its centre as it is."""
+def _find_foreign(heights, flooded, y, x, sigma, step):
+    """Whether there is a galaxy at a position; mask of what is not the galaxy, with margins; its ellipse in pixels."""
     ny, nx = heights.shape
-    width, n = nx + 2, len(flooded.place)
-    centroid = _centroid(heights, flooded.place[centre])
+    centre = _highest_source(heights, flooded, y, x, step)
+    if centre < 0:
+        return False, np.zeros((ny, nx), dtype=np.bool_), Ellipse(0.0, 0.0, 0.0, 0.0, 0.0)
+    centroid = _centroid(heights, centre)
     galaxy = flooded.segment[flooded.basin[centre]]
     ellipse = _fit_ellipse(flooded, ny, nx, galaxy, _to_half(centroid[0]), _to_half(centroid[1]))
     part, foreign = _divide(heights, flooded, centre, ellipse, sigma, step)
+    mask = _mask(heights, flooded, part, foreign, galaxy, ellipse, sigma, step)
+    if step > 1:
+        whole_y, whole_x = (centroid[0] + 0.5) * step - 0.5, (centroid[1] + 0.5) * step - 0.5
+        terms = ellipse.yy / step**2, ellipse.yx / step**2, ellipse.xx / step**2
+        ellipse = Ellipse(_to_half(whole_y), _to_half(whole_x), *terms)
+    return True, mask, ellipse
+
+
+@compiled
+def _mask(heights, flooded, part, foreign, galaxy, ellipse, sigma, step):
+    """Mask of the parts that are foreign, with their margins, but for the core of the galaxy."""
+    ny, nx = heights.shape
+    width = nx + 2
     mask = np.zeros((ny, nx), dtype=np.bool_)
-    if not foreign.any():
-        return mask, ellipse, centroid
     number = _n_pixels(flooded.size, part)
     margin, wide_margin = -(-_MARGIN // step), -(-_WIDE_MARGIN // step)
     # how many pixels further the mask goes from here, and one more; with the frame of the flood
-    reach = np.zeros((ny + 2) * width, dtype=np.int8)
-    waiting = np.empty(n, dtype=np.int32)
-    for k in np.flatnonzero(foreign):
-        top = flooded.place[flooded.peak[k]]
+    reach = np.zeros((ny + 2, width), dtype=np.int8)
+    reached = reach.ravel()
+    waiting = np.empty(reached.size, dtype=np.int32)
+    first, last = reached.size, -1
+    for k in range(len(foreign)):
+        if not foreign[k]:
+            continue
+        top = flooded.peak[k]
         winged = _at(heights, top) >= _WINGS_PEAK * sigma or number[k] * step**2 >= _WINGS_PIXELS
         waiting[0], n_waiting = top, 1
-        reach[top] = own = 1 + (wide_margin if winged else margin)
+        reached[top] = own = 1 + (wide_margin if winged else margin)
+        first, last = min(first, top), max(last, top)
         while n_waiting:
             n_waiting -= 1
             for place in _around(waiting[n_waiting], width):
-                rank = flooded.rank[place]
-                if rank == n or part[flooded.basin[rank]] != k or reach[place]:
+                basin = flooded.basin[place]
+                if basin < 0 or part[basin] != k or reached[place]:
                     continue
                 # under a source that lies on the galaxy the galaxy goes on
                 if flooded.segment[k] == galaxy and _excess(heights, ellipse, place) <= _EXCESS * sigma:
                     continue
-                reach[place] = own
+                reached[place] = own
+                first, last = min(first, place), max(last, place)
                 waiting[n_waiting] = place
                 n_waiting += 1
-    _grow(reach.reshape(ny + 2, width)[1:-1, 1:-1])
-    for y in range(ny):
-        for x in range(nx):
-            mask[y, x] = reach[(y + 1) * width + x + 1] > 0 and _radius(ellipse, y, x) >= _CORE
-    return mask, ellipse, centroid
+    rows = range(max(0, first // width - 1 - wide_margin), min(ny, last // width + wide_margin))
+    for _ in range(wide_margin):
+        reach = _grown(reach, rows)
+    for row in rows:
+        for column in range(nx):
+            mask[row, column] = reach[row + 1, column + 1] > 0 and _radius(ellipse, row, column) >= _CORE
+    return mask
 
 
 @compiled
@@ -186,12 +217,12 @@ def _divide(heights, flooded, centre, ellipse, sigma, step):
     n_peaks = len(flooded.peak)
     part, foreign = np.arange(n_peaks), np.zeros(n_peaks, dtype=np.bool_)
     central = flooded.basin[centre]
-    height_of_centre = _at(heights, flooded.place[centre])
-    for first, second, rank in flooded.saddles:
+    height_of_centre = _at(heights, centre)
+    for first, second, place in flooded.saddles:
         higher, lower = _top(part, first), _top(part, second)
         if higher != central and (lower < higher or lower == central):
             higher, lower = lower, higher
-        top, saddle = flooded.place[flooded.peak[lower]], _at(heights, flooded.place[rank])
+        top, saddle = flooded.peak[lower], _at(heights, place)
         if flooded.segment[central] == flooded.segment[lower] and _stands_apart(
             heights, ellipse, top, saddle, height_of_centre, sigma, step
         ):
@@ -201,7 +232,7 @@ def _divide(heights, flooded, centre, ellipse, sigma, step):
     number = _n_pixels(flooded.size, flooded.segment)
     for k in range(n_peaks):
         part[k] = _top(part, k)
-        top = flooded.place[flooded.peak[k]]
+        top = flooded.peak[k]
         if part[k] != k or flooded.segment[central] == flooded.segment[k]:
             continue
         if _at(heights, top) < _OUTSIDE_PEAK * sigma or number[k] * step**2 < _N_PIXELS:
@@ -258,21 +289,18 @@ def _n_pixels_above(heights, y, x, level, enough):
 
 
 @compiled
-def _grow(reach):
-    """Let pixels reach as far along rows and columns as they say: each neighbour one less far."""
-    ny, nx = reach.shape
-    for y in range(ny):
-        for x in range(nx):
-            if y:
-                reach[y, x] = max(reach[y, x], reach[y - 1, x] - 1)
-            if x:
-                reach[y, x] = max(reach[y, x], reach[y, x - 1] - 1)
-    for y in range(ny - 1, -1, -1):
-        for x in range(nx - 1, -1, -1):
-            if y < ny - 1:
-                reach[y, x] = max(reach[y, x], reach[y + 1, x] - 1)
-            if x < nx - 1:
-                reach[y, x] = max(reach[y, x], reach[y, x + 1] - 1)
+def _grown(reach, rows):
+    """Let pixels of some rows reach one further along rows and columns, each neighbour one less far."""
+    grown = reach.copy()
+    one = np.int8(1)
+    n = reach.shape[1] - 2
+    for y in range(rows.start + 1, rows.stop + 1):
+        above, here, below = reach[y - 1, 1:-1], reach[y], reach[y + 1, 1:-1]
+        middle, left, right = here[1:-1], here[:-2], here[2:]
+        for x in range(n):
+            around = max(above[x], below[x], left[x], right[x])
+            grown[y, x + 1] = max(middle[x], np.int8(around - one))
+    return grown
 
 
 @compiled

@@ -63,31 +63,24 @@ def stretch(pixels, kind="log", scale=None, peak=None):
     for name, value in (("scale", scale), ("peak", peak)):
         if value is not None and not (np.isfinite(value) and value > 0):
             raise DataError(f"The {name} of the stretch must be a positive number. Received: {value!r}.")
+    from gzmass.images.grey import above_sky, grey_levels  # noqa: PLC0415  numba takes half a second to load
+
     curve = _CURVES[kind]
-    image = np.asarray(pixels, dtype=np.float64)
+    image = _as_floats(pixels)
     sky, sigma = sky_statistics(image)
-    flux = image - sky
-    missing = ~np.isfinite(flux)
-    any_missing = missing.any()
-    if any_missing:
-        flux[missing] = np.nan
-    own_peak = _peak(flux, sigma)
+    flux, central, own_peak = above_sky(image, sky)
+    if central > _SEEN * sigma:  # the galaxy is there; else whatever is brightest
+        own_peak = central
+    if own_peak <= 0:
+        raise DataError("The image has no pixel above its sky.")
     if peak is None:
         peak = own_peak
     if scale is None:
         scale = max(_BEND_IN_SIGMA * sigma, _BEND_IN_PEAK * peak)
-    # in place: a new array for every step takes as long as the step
-    grey = np.abs(flux)
-    grey /= scale
-    curve(grey, out=grey)
-    grey *= (255 - SKY_GREY) / curve(peak / scale)
-    np.copysign(grey, flux, out=grey)
-    grey += SKY_GREY
-    np.rint(grey, out=grey)
-    np.clip(grey, 0, 255, out=grey)
-    if any_missing:
-        grey[missing] = SKY_GREY
-    return grey.astype(np.uint8), float(scale)
+    bent = np.abs(flux)
+    bent /= scale
+    curve(bent, out=bent)
+    return grey_levels(bent, flux, SKY_GREY, (255 - SKY_GREY) / curve(peak / scale)), float(scale)
 
 
 def log_stretch(pixels, scale=None):
@@ -136,9 +129,7 @@ def sky_statistics(image):
     """
     from gzmass.images.sky import border_statistics  # noqa: PLC0415  numba takes half a second to load
 
-    image = np.asarray(image)
-    if image.dtype != np.float32:  # which is sorted in half the time, to the same order
-        image = image.astype(np.float64)
+    image = _as_floats(image)
     if image.ndim != 2:
         raise DataError(f"An image has two axes. Received: an array of shape {image.shape}.")
     found = border_statistics(image, max(1, round(SKY_BORDER * min(image.shape))))
@@ -147,12 +138,7 @@ def sky_statistics(image):
     return found
 
 
-def _peak(flux, sigma):
-    """Peak above the sky: of the central half, where the galaxy is; of the whole image when nothing is there."""
-    ny, nx = flux.shape
-    peak = np.fmax.reduce(flux[ny // 4 : ny - ny // 4, nx // 4 : nx - nx // 4], axis=None, initial=0.0)
-    if peak <= _SEEN * sigma:
-        peak = np.fmax.reduce(flux, axis=None, initial=0.0)
-    if peak <= 0:
-        raise DataError("The image has no pixel above its sky.")
-    return peak
+def _as_floats(image):
+    image = np.asarray(image)
+    # single precision is sorted in half the time, to the same order
+    return image if image.dtype == np.float32 else image.astype(np.float64)

@@ -11,12 +11,13 @@ def basins(heights, level=0.0):
     heights = np.asarray(heights, dtype=np.float32)
     flooded = flood(heights, level)
     ny, nx = heights.shape
-    image = np.append(flooded.basin, -1)[flooded.rank].reshape(ny + 2, nx + 2)
+    image = flooded.basin.reshape(ny + 2, nx + 2)
     assert (image[[0, -1]] == -1).all()
     assert (image[:, [0, -1]] == -1).all()
-    height = np.pad(heights, 1).ravel()[flooded.place]
-    assert (np.diff(height) <= 0).all()
-    saddles = [(*sorted((first, second)), float(height[rank])) for first, second, rank in flooded.saddles.tolist()]
+    height = np.pad(heights, 1).ravel()
+    assert (np.diff(height[flooded.peak]) <= 0).all()
+    saddles = [(*sorted((first, second)), float(height[place])) for first, second, place in flooded.saddles.tolist()]
+    assert [saddle[2] for saddle in saddles] == sorted((saddle[2] for saddle in saddles), reverse=True)
     return image[1:-1, 1:-1], saddles, flooded, height
 
 
@@ -34,7 +35,7 @@ def test_what_is_not_above_the_level_belongs_to_nothing_and_parts_segments():
     assert image.tolist() == [[-1, 1, 1, 2, -1, 0, -1]]
     assert saddles == [(1, 2, 2.0)]
     assert flooded.segment.tolist() == [0, 1, 1]
-    assert not flood(np.zeros((3, 4), np.float32), 1.0).place.size
+    assert not flood(np.zeros((3, 4), np.float32), 1.0).peak.size
 
 
 def test_pixels_are_connected_at_their_corners_and_a_plateau_is_one():
@@ -57,10 +58,11 @@ def test_segments_are_those_of_scipy_and_saddles_the_highest_ways(level):
         assert len(np.unique(labels[segments == segment])) == 1
     # just above a saddle its two peaks are apart, at its height they are connected
     for first, second, saddle in saddles[:: max(1, len(saddles) // 10)]:
-        places = [divmod(flooded.place[flooded.peak[k]], 62) for k in (first, second)]
+        places = [divmod(flooded.peak[k], 62) for k in (first, second)]
         (y, x), (other_y, other_x) = [(y - 1, x - 1) for y, x in places]
         for mask, together in ((heights >= saddle, True), (heights > saddle, False)):
             parts, _ = ndimage.label(mask, structure=np.ones((3, 3)))
             assert (parts[y, x] == parts[other_y, other_x]) == together
-    assert (np.bincount(flooded.basin) == flooded.size).all()
-    assert (height[flooded.peak][flooded.basin] >= height).all()
+    basin, flooded_heights = image[image >= 0], heights[image >= 0]
+    assert (np.bincount(basin) == flooded.size).all()
+    assert (height[flooded.peak][basin] >= flooded_heights).all()
