@@ -8,10 +8,10 @@ __all__ = ["SMALLEST_NPIX", "TRUNKS", "block_of", "cnn4", "cnn5"]
 
 
 def cnn5(x):
-    """Apply five convolutions that halve the image early: most of the work is done at a quarter of its size.
+    """Apply five convolutions that halve the image early: most of the work is done at a quarter of its side or less.
 
-    Global average AND maximum pooling: the first sees how much of the image is covered, the second whether there is
-    a feature anywhere.
+    It trains at more than twice the rate of `cnn4` (``benchmarks/trunks.py``). Global average AND maximum pooling: the
+    first sees how much of the image is covered, the second whether there is a feature anywhere.
 
     Parameters
     ----------
@@ -21,10 +21,10 @@ def cnn5(x):
     Returns
     -------
     keras.KerasTensor
-        Features, shape (batch, 320).
+        Features, shape (batch, 256).
     """
     for block, (filters, size, stride, pool) in enumerate(
-        [(32, 7, 2, True), (48, 3, 1, False), (64, 3, 1, True), (96, 3, 1, False), (160, 3, 1, False)], start=1
+        [(32, 5, 2, True), (48, 3, 1, False), (64, 3, 1, True), (96, 3, 1, True), (128, 3, 1, False)], start=1
     ):
         x = layers.Conv2D(filters, size, strides=stride, padding="same", name=f"block{block}_conv")(x)
         x = layers.ReLU(name=f"block{block}_relu")(x)

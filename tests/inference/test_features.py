@@ -18,7 +18,7 @@ from gzmass.models import save_run
 from gzmass.training import finetune_ml
 
 DEAD = (7, 20)  # filters of the last convolution of cnn5
-N_AVERAGE = 160  # its features: average pooling, then maximum pooling
+N_AVERAGE = 128  # its features: average pooling, then maximum pooling
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_bad_requests(run, galaxies, make_dataset, tmp_path):
         features("resnet34", dataset)
     dark = open_dataset(make_dataset(n=10))
     dark.__dict__["pixels"] = np.zeros_like(dark.pixels)
-    with pytest.raises(DataError, match=r"gives all 6 galaxies .* the same 320 features"):
+    with pytest.raises(DataError, match=r"gives all 6 galaxies .* the same 256 features"):
         features(run, dark)
 
 
@@ -147,8 +147,8 @@ def test_weights_that_have_seen_no_galaxies(make_dataset, monkeypatch):
 
 
 def test_more_features_than_fits_has_columns(run, galaxies, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules["gzmass.inference.features"], "MOST_IN_FITS", 319)
-    with pytest.raises(DataError, match=r"has 320 neurons, and a FITS table holds at most 319"):
+    monkeypatch.setattr(sys.modules["gzmass.inference.features"], "MOST_IN_FITS", 255)
+    with pytest.raises(DataError, match=r"has 256 neurons, and a FITS table holds at most 255"):
         write_features(run, open_dataset(galaxies), tmp_path / "f.fits")
 
 
