@@ -67,7 +67,7 @@ def test_neurons_that_say_nothing_are_dropped_and_recorded_the_same_for_all_rows
     table = features(run.path, dataset)
     record = table.attrs
     assert {*DEAD, *(N_AVERAGE + k for k in DEAD)} <= set(record["dropped"])
-    assert record["n_neurons"] == 320
+    assert record["n_neurons"] == 256
     assert record["n_judged"] == len(dataset.rows("train"))
     assert record["weights_hash"] == run.card["weights_hash"]
     numbers = [int(name.removeprefix("feature_")) for name in table.columns[1:]]
