@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gzmass.engine import map_pieces
+from gzmass.engine import LocalEngine
 from gzmass.experiment.measuring import measure_baselines, measured, run_job
 from gzmass.experiment.plan import make_plan
 from gzmass.experiment.tables import experiment_table, write_tables
@@ -74,7 +74,7 @@ def run_experiment(config, progress=None, only_tables=False):
                     outcomes[job.fingerprint] = {"failed": reason}
                 else:
                     todo.append(job)
-        for job, numbers in zip(todo, _run(todo, config.workers, outcomes, progress), strict=True):
+        for job, numbers in _run(todo, config.workers, outcomes, progress):
             outcomes[job.fingerprint] = numbers
             if progress:
                 progress(_count(outcomes), len(plan.jobs), job.name, numbers)
@@ -120,9 +120,13 @@ def list_runs(config):
 
 
 def _run(jobs, workers, outcomes, progress):
-    if workers > 1:
-        return map_pieces(partial(run_job, modest=True), jobs, workers, ahead=1)
-    return (run_job(job, _epochs(job, outcomes, progress)) for job in jobs)
+    """Yield each training with its numbers; of several at a time those first that are done first."""
+    if workers == 1:
+        for job in jobs:
+            yield job, run_job(job, _epochs(job, outcomes, progress))
+        return
+    for job, numbers, death in LocalEngine(workers).run(partial(run_job, modest=True), jobs):
+        yield job, numbers or {"failed": death}
 
 
 def _epochs(job, outcomes, progress):
