@@ -2,8 +2,12 @@
 
 import os
 import signal
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "PYTEST_XDIST_WORKER" in os.environ:  # threads that wait for a core that another worker has slow down all of them
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # as a shell starts what runs in its background; the commands that tests interrupt would not hear of it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -16,6 +20,31 @@ from gzmass.datasets import write_dataset
 from gzmass.tree import load_tree
 
 NPIX = 20
+
+#: What takes minutes goes first, and is shared out first: so the workers of ``--dist loadscope`` end together.
+LONGEST = (
+    "training/test_training.py",
+    "training/test_devices.py",
+    "models/test_other_process.py",
+    "inference/test_predict_parts.py",
+    "experiment/test_experiment.py",
+    "test_cli.py",
+    "docs/test_docs_examples.py",
+    "models/test_run.py",
+    "inference/test_ensemble.py",
+    "inference/test_features.py",
+    "datasets/test_prepare_shards.py",
+)
+
+
+def pytest_configure(config):
+    if hasattr(config.option, "loadscopereorder"):  # pytest-xdist would begin with modules of many tests
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    rank = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 def draw_galaxies(n, npix=NPIX, seed=0):

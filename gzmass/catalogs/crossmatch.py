@@ -268,9 +268,13 @@ def _chance_rate(coordinates, catalogue, radius_arcsec):
     """Share of positions, moved well out of the radius but not out of the survey, that have a neighbour within it."""
     if not len(coordinates):
         return np.nan
-    sample, shift = _sample(coordinates), max(60, 10 * radius_arcsec) * u.arcsec
+    sample, shift = _sample(coordinates), _well_out_of(radius_arcsec)
     shifted = (sample.directional_offset_by(angle * u.deg, shift) for angle in (0, 90, 180, 270))
     return float(np.mean([_nearest(moved, catalogue)[1] <= radius_arcsec for moved in shifted]))
+
+
+def _well_out_of(radius_arcsec):
+    return max(60, 10 * radius_arcsec) * u.arcsec
 
 
 def _refuse_hours(coordinates, catalogue, radius_arcsec, name):
@@ -279,6 +283,10 @@ def _refuse_hours(coordinates, catalogue, radius_arcsec, name):
         return
     sample = _sample(coordinates)
     turned = SkyCoord(sample.ra.deg * 15, sample.dec.deg, unit="deg")
+    far = sample.separation(turned) > _well_out_of(radius_arcsec)  # at a pole and at 0 h both are much the same place
+    if not far.any():
+        return
+    sample, turned = sample[far], turned[far]
     as_degrees, as_hours = (int((_nearest(c, catalogue)[1] <= radius_arcsec).sum()) for c in (sample, turned))
     chance = _chance_rate(turned, catalogue, radius_arcsec) * len(sample)
     if as_hours > max(as_degrees, 10 * chance) and as_hours >= min(3, len(sample)):

@@ -18,6 +18,10 @@ from gzmass.errors import GzmassError
 
 __all__ = ["PlacedRows", "import_parts", "write_hats_metadata"]
 
+_FULL = 1_000_000  # rows, above which hats-import divides a pixel
+# of the map of counts that it divides by: it goes through the pixels one by one, 13 million (6 s) at order 10
+_ORDER, _ORDER_UNDIVIDED = 10, 7
+
 
 def write_hats_metadata(out, ra, dec):
     """Make a HATS catalogue of parts that lie in the folders of their HEALPix pixels.
@@ -100,6 +104,8 @@ def import_parts(out, parts, n_rows, client=None):
             ra_column="ra",
             dec_column="dec",
             expected_total_rows=n_rows,
+            pixel_threshold=_FULL,
+            highest_healpix_order=_ORDER if n_rows > _FULL else _ORDER_UNDIVIDED,
             progress_bar=False,
             resume=False,
         )

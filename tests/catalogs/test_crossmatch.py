@@ -228,6 +228,11 @@ def test_hours_are_told_from_degrees():
     assert len(match_sky(near_zero, degrees[degrees["ra"] > 24], 2).left) == 0
 
 
+@pytest.mark.parametrize(("ra", "dec"), [(1.5e-4, 45), (20, 90 - 1e-4)])
+def test_where_hours_and_degrees_are_much_the_same_place_nothing_is_taken_for_hours(ra, dec):
+    assert pairs(match_sky(sky([ra], [dec]), sky([15 * ra], [dec]), 0.1)) == []
+
+
 def test_matches_by_chance_are_not_taken_for_hours():
     rng = np.random.default_rng(3)
     left = sky(rng.uniform(0, 24, 2000), rng.uniform(-60, 60, 2000))

@@ -133,9 +133,9 @@ def test_workers_that_do_not_come_are_named_and_ctrl_c_ends_it(start, tmp_path):
 
 @pytest.fixture
 def slurm(tmp_path, monkeypatch):
-    """Commands that stand in for Slurm's: a job is a process of this machine."""
+    """Commands that stand in for Slurm's: a job is a process of this machine, and its script is copied at once."""
     for name, text in {
-        "sbatch": 'bash "$1" > $0.$$.log 2>&1 & echo "Submitted batch job $!"',
+        "sbatch": 'cp "$1" $0.$$.sh; bash $0.$$.sh > $0.$$.log 2>&1 & echo "Submitted batch job $!"',
         "scancel": "kill $1",
     }.items():
         (tmp_path / "bin").mkdir(exist_ok=True)

@@ -126,6 +126,21 @@ def test_of_galaxies_with_positions_a_catalogue_is_made_that_lsdb_opens(run, pla
     assert (made.hats / "hats.properties").stat().st_mtime_ns == before
 
 
+def test_a_large_catalogue_is_divided(tmp_path, monkeypatch):
+    from gzmass.catalogs import hats_output
+
+    monkeypatch.setattr(hats_output, "_FULL", 30)  # in the place of a million rows
+    monkeypatch.setattr(hats_output, "_ORDER", 8)  # a map that is looked through in less time
+    table = pd.DataFrame({"id": np.arange(N)})
+    place(table)
+    table.to_parquet(tmp_path / "part.parquet")
+    hats_output.import_parts(tmp_path / "hats", [tmp_path / "part.parquet"], N - 1)
+    numbers = [pq.read_metadata(file).num_rows for file in (tmp_path / "hats").rglob("Npix=*.parquet")]
+    assert sum(numbers) == N - 1
+    assert max(numbers) <= 30
+    assert len(lsdb.open_catalog(tmp_path / "hats").compute()) == N - 1
+
+
 @pytest.fixture(scope="module")
 def sky(placed, tmp_path_factory):
     """A HATS catalogue of four pixels with images as bytes and as paths."""

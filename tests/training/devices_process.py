@@ -20,7 +20,7 @@ else:
         """Find a module, but never TensorFlow."""
         return None if name.partition(".")[0] == "tensorflow" else find_spec(name, path, target)
 
-    PathFinder.find_spec = find_no_tensorflow
+    PathFinder.find_spec = staticmethod(find_no_tensorflow)  # called on the class and on instances
 
 from gzmass.cli import main
 

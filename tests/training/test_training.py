@@ -366,7 +366,7 @@ def test_a_training_that_diverges_says_so(galaxies, tmp_path):
 
 def test_a_head_that_is_copied_keeps_its_statistics(galaxies, tmp_path):
     stages = [{"name": "all", "epochs": 1, "learning_rate": 1e-30, "schedule": "constant", "keep": "last"}]
-    first = finetune_ml(finetune_config(galaxies, tmp_path / "first", stages=TWO_STAGES))
+    first = finetune_ml(finetune_config(galaxies, tmp_path / "first"))
     again = finetune_ml(finetune_config(galaxies, tmp_path / "again", stages=stages, init_from=first.path))
     assert again.card["init_from"]["copied"] == ["trunk", "mass_to_light"]
     one, other = (run.model.get_layer("mass_to_light").get_weights() for run in (first, again))
