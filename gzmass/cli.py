@@ -274,7 +274,7 @@ def evaluate(
     others = [(str(one.path), predict_dataset(one, data, chosen)) for one in runs]
     with console.bar("predict", "galaxies") as progress:
         predictions = predict_dataset(loaded, data, chosen, progress=progress)
-    console.failed_galaxies((predictions["status"] == "failed").sum())
+    console.left_out(predictions)
     numbers = evaluate_predictions(
         predictions,
         data,
@@ -305,7 +305,9 @@ def predict(
     id_column: Annotated[str, typer.Option("--id", help="Column of ids, of shards and HATS.")] = "id",
     image_column: Annotated[str, typer.Option("--images", help="Column of images or their paths there.")] = "image",
 ):
-    """Predict M/L, stellar mass and vote fractions. With one run or the mean of several; exit code 3 if units failed.
+    """Predict M/L, stellar mass and vote fractions. With one run or the mean of several.
+
+    Exit code 3 if units of work, or all galaxies, failed.
 
     Shards may also be named one by one: gzmass predict RUN part-*.parquet --out DIRECTORY
     """
@@ -364,6 +366,8 @@ def predict(
         for sentence in sample_in_words(predictions, load_domain_score(runs[0])):
             console.say(sentence)
     console.made(out)
+    if failed.all():
+        raise typer.Exit(_INCOMPLETE)
 
 
 def _refuse_columns(dataset, *options):

@@ -17,6 +17,7 @@ __all__ = [
     "evaluation",
     "experiment",
     "failed_galaxies",
+    "left_out",
     "load_keras",
     "made",
     "parts_summary",
@@ -108,6 +109,19 @@ def failed_galaxies(n):
     """
     if n:
         say(f"{n} galaxies could not be predicted: their status is 'failed', status_reason says why")
+
+
+def left_out(predictions):
+    """Print how many galaxies are left out of an evaluation since they could not be predicted, and why the first.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        What `gzmass.inference.predict` returned.
+    """
+    reasons = predictions["status_reason"][predictions["status"] == "failed"]
+    if len(reasons):
+        say(f"{len(reasons)} galaxies could not be predicted and are left out; the first: {reasons.iloc[0]}")
 
 
 def parts_summary(made):

@@ -44,6 +44,7 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     rank = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    assert all(path.is_file() for path in rank)
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 

@@ -286,9 +286,9 @@ def _refuse_hours(coordinates, catalogue, radius_arcsec, name):
     far = sample.separation(turned) > _well_out_of(radius_arcsec)  # at a pole and at 0 h both are much the same place
     if not far.any():
         return
-    sample, turned = sample[far], turned[far]
+    turned = turned[far]
     as_degrees, as_hours = (int((_nearest(c, catalogue)[1] <= radius_arcsec).sum()) for c in (sample, turned))
-    chance = _chance_rate(turned, catalogue, radius_arcsec) * len(sample)
+    chance = _chance_rate(turned, catalogue, radius_arcsec) * len(turned)
     if as_hours > max(as_degrees, 10 * chance) and as_hours >= min(3, len(sample)):
         raise DataError(
             f"The column 'ra' of the table {name!r} seems to be in hours and must be in degrees: its largest value is "

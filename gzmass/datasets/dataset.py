@@ -319,7 +319,8 @@ class Dataset:
 
     @property
     def _is_decoded(self):
-        return "pixels" in vars(self) or self._pixel_file.is_file()
+        shape = (len(self.table), self.npix, self.npix)
+        return "pixels" in vars(self) or open_pixels(self._pixel_file, shape) is not None
 
     @property
     def _pixel_file(self):

@@ -12,14 +12,13 @@ from gzmass.errors import DataError
 __all__ = ["decode_png"]
 
 _START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
-_GREY = (8, 0, 0, 0, 0)  # bits, colour, compression, filter, interlacing
 
 
 def decode_png(data, npix):
     """Decode one image of a dataset.
 
-    Pillow takes twice as long for images as small as these, and holds Python's lock meanwhile; what it
-    gives is the same.
+    Plain 8-bit grey is what `encode_png` writes. Pillow takes twice as long for images as small as these, and holds
+    Python's lock meanwhile; it gets all others, and has the same pixels.
 
     Parameters
     ----------
@@ -40,7 +39,7 @@ def decode_png(data, npix):
     """
     if data is None:
         raise DataError("there is no image")
-    pixels = _decode_grey(data)
+    pixels = _decode_grey(data, npix)
     if pixels is None:
         try:
             with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
@@ -54,28 +53,29 @@ def decode_png(data, npix):
     return pixels
 
 
-def _decode_grey(data):
-    """Decode a PNG of 8-bit grey that holds nothing beside its pixels; None if it is of another kind, or cut short."""
+def _decode_grey(data, npix):
+    """Decode a PNG of 8-bit grey that holds nothing beside its pixels; None if it is another, or is cut short."""
     from gzmass.images.png_filters import undo_filters  # noqa: PLC0415  numba takes half a second to load
 
-    if not data.startswith(_START):
-        return None
     try:
-        width, height, *kind = struct.unpack_from(">IIBBBBB", data, 16)
-        if tuple(kind) != _GREY:
+        *size, bits, colour, compression, filters, interlacing, checksum = struct.unpack_from(">IIBBBBBI", data, 16)
+        known = (*size, bits, colour, compression, filters, interlacing) == (npix, npix, 8, 0, 0, 0, 0)
+        if not (known and data.startswith(_START) and zlib.crc32(data[12:29]) == checksum):
             return None
         compressed, place = [], 33
         while (chunk := struct.unpack_from(">I4s", data, place))[1] == b"IDAT":
             compressed.append(data[place + 8 : place + 8 + chunk[0]])
             place += 12 + chunk[0]
-        if chunk[1] != b"IEND":
-            return None
-        filtered = zlib.decompress(b"".join(compressed))
     except struct.error:
         return None
-    except zlib.error:  # of which Pillow would take no notice if there are enough bytes
-        raise DataError("the image can not be read: its pixels have not the checksum that they should have") from None
-    if not width or len(filtered) != height * (width + 1):
+    if chunk[1] != b"IEND":
         return None
-    pixels = np.empty((height, width), dtype=np.uint8)
-    return pixels if undo_filters(np.frombuffer(filtered, dtype=np.uint8).reshape(height, -1), pixels) else None
+    stream, length = zlib.decompressobj(), npix * (npix + 1)
+    try:
+        filtered = stream.decompress(b"".join(compressed), length + 1)  # not what a bomb would make of it
+    except zlib.error:
+        return None
+    if len(filtered) != length or not stream.eof:
+        return None
+    pixels = np.empty((npix, npix), dtype=np.uint8)
+    return pixels if undo_filters(np.frombuffer(filtered, dtype=np.uint8).reshape(npix, -1), pixels) else None

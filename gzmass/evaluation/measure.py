@@ -50,15 +50,18 @@ def join_truth(predictions, dataset, split=None):
     Raises
     ------
     DataError
-        The predictions have no column id, an id twice, or no galaxy of the split.
+        The predictions have no column id, an id twice, or no galaxy of the split, or all of them failed.
     """
     if "id" not in predictions.columns:
         raise DataError(f"The predictions need a column 'id'. Received: {list(predictions.columns)}.")
     if predictions["id"].duplicated().any():
         twice = predictions["id"][predictions["id"].duplicated()].iloc[0]
         raise DataError(f"The predictions have the id {twice!r} twice; each galaxy must stand there once.")
-    if "status" in predictions.columns:
-        predictions = predictions[predictions["status"] != "failed"]
+    if "status" in predictions.columns and len(predictions):
+        failed = predictions["status"] == "failed"
+        if failed.all():
+            raise DataError(f"None of the galaxies could be predicted: {predictions['status_reason'].iloc[0]}.")
+        predictions = predictions[~failed]
     rows = np.asarray(dataset.rows(split), dtype=int)
     truth = dataset.table.iloc[rows].reset_index(drop=True)
     truth.insert(0, "row", rows)

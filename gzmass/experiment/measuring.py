@@ -11,7 +11,7 @@ from gzmass._version import __version__
 from gzmass.config import PretrainConfig
 from gzmass.datasets import open_dataset
 from gzmass.engine import fingerprint, write_atomically
-from gzmass.errors import GzmassError
+from gzmass.errors import DataError, GzmassError
 from gzmass.evaluation import coverage, mass_to_light_metrics, vote_metrics
 from gzmass.evaluation.baselines import mass_to_light_baselines
 from gzmass.evaluation.calibration import LEVELS, interval_columns
@@ -54,7 +54,7 @@ def run_job(job, progress=None, modest=False):
     progress : callable, optional
         As in `gzmass.training.finetune_ml`.
     modest : bool, default False
-        Whether the process is one of several that `gzmass.engine.map_pieces` has started: it then has one thread, and
+        Whether the process is one of several that `gzmass.engine.LocalEngine` has started: it then has one thread, and
         ends when the process that started it does.
 
     Returns
@@ -135,6 +135,10 @@ def _measure(run, dataset):
     from gzmass.inference import predict  # noqa: PLC0415 -- loads Keras
 
     predictions = predict(run, dataset, "test")
+    if (failed := predictions["status"] == "failed").any():  # numbers of the others would stand for all
+        raise DataError(
+            f"{failed.sum()} galaxies can not be predicted: {predictions['status_reason'][failed].iloc[0]}."
+        )
     seconds = run.card.get("training_seconds")
     numbers = {"n_train": run.card["n_train"], "n_test": len(predictions)}
     if "log_ml_g" in predictions:

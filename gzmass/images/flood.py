@@ -188,34 +188,3 @@ def _meets(framed, basin):
                     + (one if (right[x] >= here[x]) & (on_right[x] != mine[x]) else none)
                 )
     return meets
-
-
-@compiled
-def _brighter_basins(heights, basin, place, width):
-    """Least and greatest number of the other basins among the brighter neighbours of a pixel."""
-    height, mine = heights[place], basin[place]
-    least, greatest = np.int32(2**31 - 1), np.int32(-1)
-    for row in range(place - width, place + width + 1, width):
-        for at in range(row - 1, row + 2):
-            i = np.uint64(at)
-            other = basin[i]
-            is_other = (other != mine) & ((heights[i] > height) | ((heights[i] == height) & (at > place)))
-            least = min(least, other if is_other else np.int32(2**31 - 1))
-            greatest = max(greatest, other if is_other else np.int32(-1))
-    return least, greatest
-
-
-@compiled
-def _next(heights, basin, place, width, after):
-    """Least number of the other basins among the brighter neighbours of a pixel that is greater than one."""
-    height, mine = heights[place], basin[place]
-    least = np.int32(2**31 - 1)
-    for row in range(place - width, place + width + 1, width):
-        for at in range(row - 1, row + 2):
-            i = np.uint64(at)
-            other = basin[i]
-            is_other = (
-                (other != mine) & (other > after) & ((heights[i] > height) | ((heights[i] == height) & (at > place)))
-            )
-            least = min(least, other if is_other else np.int32(2**31 - 1))
-    return least

@@ -45,7 +45,7 @@ def sorted_keys(keys, first_bit):
     keys : numpy.ndarray of uint32 or uint64
         Shape (n,).
     first_bit : int
-        Number of the lowest of the bits that count: 0, or up to 32 where the keys have 64.
+        Number of the lowest of the bits that count: 0, or 32 where the keys have 64.
 
     Returns
     -------

@@ -140,7 +140,7 @@ def read_galaxies(reading, rows):
     DataError
         The file is missing or damaged.
     """
-    with ThreadPoolExecutor(2) as pool:  # more do not help: half of decoding holds Python's lock
+    with ThreadPoolExecutor(2) as pool:  # decoding is a tenth of the work
         for table, images in _read(reading, rows):
             yield table, *_decode(reading, images, pool)
 

@@ -60,5 +60,6 @@ def judge_stretch(predictions, run, stretch):
         reason = f"stretch {stretch} instead of {trained}"
         predictions["in_domain"] = False
         predictions["out_of_domain_reason"] = [
-            "; ".join(filter(None, [reason, known])) for known in predictions["out_of_domain_reason"]
+            "; ".join(filter(None, [reason, known])) if status == "ok" else ""
+            for known, status in zip(predictions["out_of_domain_reason"], predictions["status"], strict=True)
         ]

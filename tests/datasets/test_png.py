@@ -45,7 +45,7 @@ def test_every_filter_gives_what_pillow_gives(filters):
     for number, image in enumerate(images):
         data = encode(image, filters, pieces=1 + number % 3)
         assert (pillow(data) == image).all()
-        assert (png._decode_grey(data) == image).all()
+        assert (png._decode_grey(data, len(image)) == image).all()
 
 
 def test_what_is_written_is_decoded_without_pillow(monkeypatch):
@@ -60,8 +60,10 @@ def test_other_pngs_are_left_to_pillow():
     with io.BytesIO() as buffer:
         Image.fromarray(image // 128 * 255).convert("1").save(buffer, format="PNG")
         black_and_white = buffer.getvalue()
-    for data in (with_text, black_and_white):
-        assert png._decode_grey(data) is None
+    damaged_head = bytearray(encode(image, [0] * 8))
+    damaged_head[30] ^= 1
+    for data in (with_text, black_and_white, bytes(damaged_head)):
+        assert png._decode_grey(data, 8) is None
     assert (decode_png(with_text, 8) == image).all()
     with pytest.raises(DataError, match=r"8 x 8 pixels of type bool instead of 8 x 8 of 8-bit grey"):
         decode_png(black_and_white, 8)
@@ -76,7 +78,10 @@ def test_the_reason_is_given():
         decode_png(b"GIF89a", 8)
     with pytest.raises(DataError, match=r"8 x 8 pixels of type uint8 instead of 9 x 9"):
         decode_png(whole, 9)
-    for damaged in (whole[:20], whole[:50], whole[:50] + bytes(8) + whole[58:], encode(image[:7], [0] * 7)):
+    bomb = encode(np.zeros((3000, 3000), np.uint8), [0] * 3000)
+    nothing = encode(image[:0], [])
+    assert png._decode_grey(whole[:33] + bomb[33:], 8) is None
+    for damaged in (nothing, whole[:20], whole[:50], whole[:50] + bytes(8) + whole[58:], encode(image[:7], [0] * 7)):
         with pytest.raises(DataError, match=r"the image can not be read|7 x 8 pixels .* instead of 8 x 8"):
             decode_png(damaged, 8)
 
@@ -87,4 +92,4 @@ def test_a_filter_of_an_unknown_number_is_no_image():
     raw = bytearray(20)
     raw[5] = 7  # of the second row
     bad = data[:33] + chunk(b"IDAT", zlib.compress(bytes(raw))) + chunk(b"IEND", b"")
-    assert png._decode_grey(bad) is None
+    assert png._decode_grey(bad, 4) is None

@@ -1,10 +1,13 @@
 """Predictions for a dataset, and the tables they are written to."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import Table
 
+from gzmass.cli import main
 from gzmass.config import FinetuneConfig
 from gzmass.datasets import change_storage, open_dataset
 from gzmass.errors import DataError
@@ -75,10 +78,12 @@ def test_a_galaxy_without_a_readable_image_stands_in_the_table(run, make_dataset
     assert not table["in_domain"][[1, 4]].any()
     np.testing.assert_allclose(table["log_ml_g"][good], whole["log_ml_g"][good], rtol=1e-5)
     assert [str(status) for status in Table.read(tmp_path / "p.fits")["status"]] == table["status"].tolist()
+    elsewhere = predict(run, replace(open_dataset(path), info={"npix": 20, "stretch": {"kind": "asinh"}}))
+    assert elsewhere["out_of_domain_reason"].str.contains("asinh").tolist() == elsewhere["status"].eq("ok").tolist()
     assert join_truth(table, open_dataset(path))["id"].tolist() == sorted(table["id"][good])
 
 
-def test_a_damaged_shard_fails_its_galaxies_only(run, make_dataset):
+def test_a_damaged_shard_fails_its_galaxies_only(run, make_dataset, tmp_path):
     path = make_dataset(n=6)
     change_storage(path, "shards")
     shard = path / "shards" / "part-00000.parquet"
@@ -89,6 +94,10 @@ def test_a_damaged_shard_fails_its_galaxies_only(run, make_dataset):
     assert table["status"].eq("failed").all()
     assert table["status_reason"].str.contains("part-00000.parquet").all()
     assert table["log_ml_g"].isna().all()
+    with pytest.raises(DataError, match=r"None of the galaxies could be predicted: The shard .*part-00000.parquet"):
+        join_truth(table, open_dataset(path))
+    assert main(["predict", str(run.path), str(path), "--out", str(tmp_path / "p.csv")]) == 3
+    assert pd.read_csv(tmp_path / "p.csv")["status"].eq("failed").all()
 
 
 def test_bad_requests(run, galaxies, make_dataset, tmp_path):
