@@ -169,7 +169,7 @@ def _decode(images, rows, npix, keep, reasons=None):
                 except DataError as error:
                     if reasons is None:
                         raise DataError(f"{images.name(rows[position])} can not be used: {error}.") from None
-                    pixels[k], reasons[position] = 0, str(error)
+                    pixels[k], reasons[position] = 0, str(error).rstrip(".")
             keep(part, pixels)
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:

@@ -136,9 +136,8 @@ def _measure(run, dataset):
 
     predictions = predict(run, dataset, "test")
     if (failed := predictions["status"] == "failed").any():  # numbers of the others would stand for all
-        raise DataError(
-            f"{failed.sum()} galaxies can not be predicted: {predictions['status_reason'][failed].iloc[0]}."
-        )
+        first = predictions["status_reason"][failed].iloc[0]
+        raise DataError(f"{failed.sum()} galaxies can not be predicted, the first since {first}.")
     seconds = run.card.get("training_seconds")
     numbers = {"n_train": run.card["n_train"], "n_test": len(predictions)}
     if "log_ml_g" in predictions:

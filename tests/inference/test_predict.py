@@ -78,7 +78,8 @@ def test_a_galaxy_without_a_readable_image_stands_in_the_table(run, make_dataset
     assert not table["in_domain"][[1, 4]].any()
     np.testing.assert_allclose(table["log_ml_g"][good], whole["log_ml_g"][good], rtol=1e-5)
     assert [str(status) for status in Table.read(tmp_path / "p.fits")["status"]] == table["status"].tolist()
-    elsewhere = predict(run, replace(open_dataset(path), info={"npix": 20, "stretch": {"kind": "asinh"}}))
+    dataset = open_dataset(path)
+    elsewhere = predict(run, replace(dataset, info={**dataset.info, "stretch": {"kind": "asinh"}}))
     assert elsewhere["out_of_domain_reason"].str.contains("asinh").tolist() == elsewhere["status"].eq("ok").tolist()
     assert join_truth(table, open_dataset(path))["id"].tolist() == sorted(table["id"][good])
 
