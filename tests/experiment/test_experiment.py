@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from dying_job import run_job as dying
 
 from gzmass.cli import main
 from gzmass.config import load_config
@@ -244,6 +245,18 @@ def test_an_interrupted_experiment_that_goes_on_in_another_process_gives_the_sam
     expected = result.table[(result.table["kind"] != "baseline") & (result.table["failed"] == "")]
     got = whole[whole["kind"] != "baseline"]
     pd.testing.assert_frame_equal(got[same].reset_index(drop=True), expected[same].reset_index(drop=True), rtol=1e-4)
+
+
+def test_a_training_whose_process_dies_fails_alone(galaxies, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["gzmass.experiment.experiment"], "run_job", dying)
+    config = experiment(galaxies, tmp_path / "out", axes={"start": {"scratch": {}}}, rows=None, seeds=[0, 1, 2])
+    told = []
+    result = run_experiment(
+        config.model_copy(update={"workers": 2, "baselines": False}), progress=lambda *said: told.append(said[2])
+    )
+    assert result.failed == [("scratch seed 1", "its worker process was killed by SIGKILL at each of 3 attempts")]
+    assert result.table.set_index("seed")["rmse_dex"].dropna().to_dict() == {0: 0.1, 2: 2.1}
+    assert sorted(told) == ["scratch seed 0", "scratch seed 1", "scratch seed 2"]
 
 
 def test_what_starts_from_a_training_that_failed_is_not_run(make_dataset, tmp_path):
