@@ -442,7 +442,7 @@ def test_no_labels_at_all_in_a_split(survey, data, pretrained, refused, tmp_path
 
 
 @pytest.mark.parametrize("kind", ["unreadable", "another size", "missing"])
-def test_a_dataset_with_a_bad_image(survey, data, finetuned, refused, tmp_path, kind):
+def test_a_dataset_with_a_bad_image(survey, data, finetuned, refused, tmp_path, capsys, kind):
     spoilt = shutil.copytree(data, tmp_path / "spoilt", ignore=shutil.ignore_patterns("cache"))
     image = spoilt / "images" / f"{FIRST}.png"
     if kind == "unreadable":
@@ -452,16 +452,23 @@ def test_a_dataset_with_a_bad_image(survey, data, finetuned, refused, tmp_path, 
     else:
         image.unlink()
     before = set(files(tmp_path))
-    for arguments in (
+    trainings = (
         ["pretrain-gz2", survey / "pretrain.yaml", f"dataset={spoilt}", f"out={tmp_path / 'out'}"],
         ["finetune-ml", survey / "finetune.yaml", f"dataset={spoilt}", f"out={tmp_path / 'out'}"],
-        ["evaluate", finetuned, spoilt, "--out", tmp_path / "out"],
-        ["predict", finetuned, spoilt, "--out", tmp_path / "out.csv"],
-    ):
+    )
+    evaluating = ["evaluate", finetuned, spoilt, "--split", "all", "--no-baselines", "--out", tmp_path / "out"]
+    predicting = ["predict", finetuned, spoilt, "--out", tmp_path / "out.csv"]
+    for arguments in [*trainings, *([evaluating, predicting] if kind == "missing" else [])]:
         message = refused(*arguments)
         assert f"{FIRST}.png'" in message
         assert {"unreadable": "can not be read", "another size": "21 x 20", "missing": "lacks"}[kind] in message
     assert set(files(tmp_path)) - {spoilt / "cache"} == before
+    if kind != "missing":  # what is predicted is predicted without it
+        for arguments in (evaluating, predicting):
+            assert main([str(argument) for argument in arguments]) == 0
+            assert "1 galaxies could not be predicted" in capsys.readouterr().out
+        table = pd.read_csv(tmp_path / "out.csv")
+        assert table["id"][table["status"] == "failed"].tolist() == [int(FIRST)]
 
 
 def test_a_dataset_whose_table_was_spoilt(data, finetuned, refused, tmp_path):

@@ -71,7 +71,7 @@ def test_neurons_that_say_nothing_are_dropped_and_recorded_the_same_for_all_rows
     assert record["n_judged"] == len(dataset.rows("train"))
     assert record["weights_hash"] == run.card["weights_hash"]
     numbers = [int(name.removeprefix("feature_")) for name in table.columns[1:]]
-    assert sorted(numbers + record["dropped"]) == list(range(320))
+    assert sorted(numbers + record["dropped"]) == list(range(256))
     train = table.iloc[dataset.rows("train")].drop(columns="id")
     assert (train.max() > train.min()).all()
     # a neuron that is dead in training says nothing, though it may fire for a galaxy that is tested
