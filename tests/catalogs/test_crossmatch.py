@@ -233,6 +233,15 @@ def test_where_hours_and_degrees_are_much_the_same_place_nothing_is_taken_for_ho
     assert pairs(match_sky(sky([ra], [dec]), sky([15 * ra], [dec]), 0.1)) == []
 
 
+def test_one_stranger_does_not_make_hours_of_positions_near_zero():
+    near, dec = np.linspace(1e-4, 1e-3, 10), 45 + np.arange(10.0)
+    left, right = (
+        sky([*near, 20], [*dec, 30]),
+        sky([*near, 300], [*dec, 30]),
+    )  # the last two are 15 apart, and no galaxy
+    assert pairs(match_sky(left, right, 0.1)) == [(k, k) for k in range(10)]
+
+
 def test_matches_by_chance_are_not_taken_for_hours():
     rng = np.random.default_rng(3)
     left = sky(rng.uniform(0, 24, 2000), rng.uniform(-60, 60, 2000))

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zlib
 from itertools import pairwise
 
@@ -69,6 +70,19 @@ def test_other_pngs_are_left_to_pillow():
         decode_png(black_and_white, 8)
 
 
+def test_what_is_not_whole_is_left_to_pillow_and_what_is_too_long_is_not_inflated():
+    image = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    whole = encode(image, [0] * 8)
+    end = len(whole) - 12  # where IEND begins
+    no_checksum = whole[:33] + chunk(b"IDAT", whole[41 : end - 8]) + whole[end:]  # all the pixels, and no Adler-32
+    assert png._decode_grey(no_checksum, 8) is None
+    bomb = whole[:33] + chunk(b"IDAT", zlib.compress(bytes(10_000_000))) + whole[end:]
+    tracemalloc.start()
+    assert png._decode_grey(bomb, 8) is None
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+
+
 def test_the_reason_is_given():
     image = np.arange(64, dtype=np.uint8).reshape(8, 8)
     whole = encode_png(image)
@@ -78,9 +92,7 @@ def test_the_reason_is_given():
         decode_png(b"GIF89a", 8)
     with pytest.raises(DataError, match=r"8 x 8 pixels of type uint8 instead of 9 x 9"):
         decode_png(whole, 9)
-    bomb = encode(np.zeros((3000, 3000), np.uint8), [0] * 3000)
     nothing = encode(image[:0], [])
-    assert png._decode_grey(whole[:33] + bomb[33:], 8) is None
     for damaged in (nothing, whole[:20], whole[:50], whole[:50] + bytes(8) + whole[58:], encode(image[:7], [0] * 7)):
         with pytest.raises(DataError, match=r"the image can not be read|7 x 8 pixels .* instead of 8 x 8"):
             decode_png(damaged, 8)
