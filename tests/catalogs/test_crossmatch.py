@@ -238,7 +238,7 @@ def test_one_stranger_does_not_make_hours_of_positions_near_zero():
     left, right = (
         sky([*near, 20], [*dec, 30]),
         sky([*near, 300], [*dec, 30]),
-    )  # the last two are 15 apart, and no galaxy
+    )  # 15 times 20
     assert pairs(match_sky(left, right, 0.1)) == [(k, k) for k in range(10)]
 
 
