@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from gzmass.errors import DataError
+from gzmass.images.png_filters import undo_filters
 
 __all__ = ["decode_png"]
 
@@ -55,8 +56,6 @@ def decode_png(data, npix):
 
 def _decode_grey(data, npix):
     """Decode a PNG of 8-bit grey that holds nothing beside its pixels; None if it is another, or is cut short."""
-    from gzmass.images.png_filters import undo_filters  # noqa: PLC0415  numba takes half a second to load
-
     try:
         *size, bits, colour, compression, filters, interlacing, checksum = struct.unpack_from(">IIBBBBBI", data, 16)
         known = (*size, bits, colour, compression, filters, interlacing) == (npix, npix, 8, 0, 0, 0, 0)

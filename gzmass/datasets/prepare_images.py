@@ -11,6 +11,7 @@ from gzmass.images.centre import find_centre
 from gzmass.images.cutout import crop_centre, cut_and_resample, cut_square, resample
 from gzmass.images.flux import aperture_flux
 from gzmass.images.frames import cut_from_frames
+from gzmass.images.missing import has_missing
 from gzmass.images.neighbours import fill_neighbours
 from gzmass.images.read import read_linear_image
 from gzmass.images.stretch import stretch
@@ -115,7 +116,7 @@ def prepare_image(config, galaxy, frames=None):
     scale_of_stretch = None if config.stretch.scale == "auto" else config.stretch.scale
     grey, used = stretch(small, config.stretch.kind, scale_of_stretch, config.stretch.peak)
     measured |= {"stretch_scale": used, "side": float(side), "native_scale_arcsec": scale}
-    measured["missing_fraction"] = _fraction(np.isnan(small))
+    measured["missing_fraction"] = _fraction(np.isnan(small)) if has_missing(small) else 0.0
     return PreparedImage(grey, measured)
 
 
@@ -176,6 +177,8 @@ def _require_size(side, what, shape):
 
 def _require_centre(pixels, x, y, side):
     """Refuse an image whose galaxy is missing, as where the mask marks what was detected."""
+    if not has_missing(pixels):
+        return
     middle = pixels[_window(pixels, x, y, max(_LEAST_MIDDLE, _MIDDLE * side))]
     if _fraction(np.isnan(middle)) > 0.5:
         raise DataError(

@@ -6,6 +6,8 @@ from math import hypot
 import numpy as np
 
 from gzmass.errors import DataError
+from gzmass.images.peaks import cut_above, find_peaks
+from gzmass.images.smooth import smoothed
 from gzmass.images.stretch import sky_statistics
 
 __all__ = ["Centre", "find_centre"]
@@ -15,6 +17,7 @@ _TOLERANCE = 0.02  # of the shorter side, but at least so many pixels:
 _LEAST_TOLERANCE = 2.0
 _SMOOTHING = 0.01  # of the shorter side, but at least so many pixels:
 _LEAST_SMOOTHING = 1.0
+_SKY_SIDE = 40  # pixels a side, about, of the grid in which the sky is measured
 _SIGNIFICANT = 5.0  # standard deviations of the smoothed sky
 _RIVAL = 1.5  # times as bright as the source at the position: then it is not clear which of the two is meant
 
@@ -70,7 +73,8 @@ def find_centre(pixels, near=None, max_offset=None):
         The image is not two-dimensional or flat, the position lies outside of it, or the offset is not positive.
     """
     image = np.asarray(pixels, dtype=np.float32)
-    level, sigma = sky_statistics(image[::2, ::2] if min(image.shape) >= 32 else image)
+    step = max(1, round(min(image.shape) / _SKY_SIDE))  # enough pixels to tell what stands out
+    level, sigma = sky_statistics(image[::step, ::step])
     ny, nx = image.shape
     x, y = ((nx - 1) / 2, (ny - 1) / 2) if near is None else near
     if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
@@ -95,9 +99,6 @@ def find_centre(pixels, near=None, max_offset=None):
 
 def _peaks(image, level, sigma, x, y, max_offset):
     """Significant local maxima (height, x, y) of the smoothed image within a distance of a position."""
-    from gzmass.images.peaks import cut_above, find_peaks  # noqa: PLC0415  numba takes half a second to load
-    from gzmass.images.smooth import smoothed  # noqa: PLC0415
-
     smoothing = max(_LEAST_SMOOTHING, _SMOOTHING * min(image.shape))
     margin = int(np.ceil(max_offset + 4 * smoothing)) + 2
     top, left = max(0, round(y) - margin), max(0, round(x) - margin)

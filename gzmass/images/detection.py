@@ -3,6 +3,7 @@
 import numpy as np
 
 from gzmass.images.compiled import compiled
+from gzmass.images.missing import has_missing
 from gzmass.images.smooth import smoothed
 from gzmass.images.stretch import sky_statistics
 
@@ -40,9 +41,8 @@ def detection_image(pixels):
     step = -(-max(pixels.shape) // _GRID)
     if step > 1:
         pixels = _averaged(pixels, step)
-    missing = np.isnan(pixels)
-    if missing.any():
-        pixels = np.where(missing, np.float32(sky_statistics(pixels)[0]), pixels)
+    if has_missing(pixels):
+        pixels = np.where(np.isnan(pixels), np.float32(sky_statistics(pixels)[0]), pixels)
     heights = smoothed(pixels, _SMOOTHING if step == 1 else _AVERAGED_SMOOTHING)
     level, sigma = sky_statistics(heights)
     return heights, max(sigma, _LEAST_SIGMA * _lowered(heights, level)), step
@@ -102,7 +102,7 @@ def _mean(pixels):
 
 @compiled
 def enlarged_mask(mask, step, pixels):
-    """Make the mask of an image from that of the squares of its pixels.
+    """Make the mask of an image from that of the squares of its pixels, and list its pixels.
 
     Parameters
     ----------
@@ -115,18 +115,25 @@ def enlarged_mask(mask, step, pixels):
 
     Returns
     -------
-    numpy.ndarray of bool
+    enlarged : numpy.ndarray of bool
         Shape (ny, nx); False where a pixel is missing.
+    places : numpy.ndarray of int
+        Indices in the flattened image of the pixels where it is True, ascending, shape (n,).
     """
     ny, nx = pixels.shape
     enlarged = np.zeros((ny, nx), dtype=np.bool_)
+    places = np.empty(ny * nx, dtype=np.int32)
+    n = 0
     for y in range(mask.shape[0]):
         if not mask[y].any():
             continue
-        for x in range(mask.shape[1]):
-            if not mask[y, x]:
-                continue
-            for row in range(y * step, min(ny, (y + 1) * step)):
+        for row in range(y * step, min(ny, (y + 1) * step)):
+            for x in range(mask.shape[1]):
+                if not mask[y, x]:
+                    continue
                 for column in range(x * step, min(nx, (x + 1) * step)):
-                    enlarged[row, column] = not np.isnan(pixels[row, column])
-    return enlarged
+                    if not np.isnan(pixels[row, column]):
+                        enlarged[row, column] = True
+                        places[n] = row * nx + column
+                        n += 1
+    return enlarged, places[:n]

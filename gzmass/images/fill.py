@@ -16,7 +16,7 @@ _CLIP = 3.0  # standard deviations: a pixel that deviates more is not sky
 _SEED, _N_LOTS = 0, 4096  # the same image gives the same bytes
 
 
-def fill_pixels(pixels, replaced, ellipse, symmetric):
+def fill_pixels(pixels, replaced, places, ellipse, symmetric):
     """Replace pixels in place; `fill_neighbours` describes by what.
 
     Parameters
@@ -25,12 +25,13 @@ def fill_pixels(pixels, replaced, ellipse, symmetric):
         The image, shape (ny, nx), NaN where a pixel is missing.
     replaced : numpy.ndarray of bool
         The pixels to be replaced, shape (ny, nx); none of them is missing.
+    places : numpy.ndarray of int
+        Their indices in the flattened image, ascending, shape (n,).
     ellipse : gzmass.images.sources.Ellipse
         The galaxy.
     symmetric : bool
         Whether the opposite side is taken where it is at hand.
     """
-    places = np.flatnonzero(replaced)
     if symmetric:
         places = _fill_from_opposite_side(pixels, replaced, places, ellipse)
     if not places.size:

@@ -3,6 +3,8 @@
 import numpy as np
 
 from gzmass.errors import DataError
+from gzmass.images.fill import fill_pixels
+from gzmass.images.sources import find_foreign
 
 __all__ = ["fill_neighbours"]
 
@@ -57,10 +59,7 @@ def fill_neighbours(pixels, x=None, y=None, fill="symmetric"):
     x, y = (nx - 1) / 2 if x is None else x, (ny - 1) / 2 if y is None else y
     if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
         raise DataError(f"The position x = {x:g}, y = {y:g} does not lie in the image of {nx} x {ny} pixels.")
-    from gzmass.images.fill import fill_pixels  # noqa: PLC0415  numba takes half a second to load
-    from gzmass.images.sources import find_foreign  # noqa: PLC0415
-
-    replaced, ellipse = find_foreign(filled, y, x)
-    if replaced.any():
-        fill_pixels(filled, replaced, ellipse, fill == "symmetric")
+    replaced, places, ellipse = find_foreign(filled, y, x)
+    if places.size:
+        fill_pixels(filled, replaced, places, ellipse, fill == "symmetric")
     return filled, replaced

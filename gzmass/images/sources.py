@@ -63,6 +63,8 @@ def find_foreign(pixels, y, x):
     -------
     foreign : numpy.ndarray of bool
         Shape (ny, nx).
+    places : numpy.ndarray of int
+        Indices of these pixels in the flattened image, ascending, shape (n,).
     ellipse : Ellipse or None
         The galaxy; None if there is no source at its position, and then nothing is foreign.
     """
@@ -71,8 +73,8 @@ def find_foreign(pixels, y, x):
     at_y, at_x = round((y + 0.5) / step - 0.5), round((x + 0.5) / step - 0.5)
     is_there, foreign, ellipse = _find_foreign(heights, flooded, at_y, at_x, sigma, step)
     if not is_there:
-        return np.zeros(pixels.shape, dtype=bool), None
-    return enlarged_mask(foreign, step, pixels), ellipse
+        return np.zeros(pixels.shape, dtype=bool), np.empty(0, dtype=np.int32), None
+    return *enlarged_mask(foreign, step, pixels), ellipse
 
 
 @compiled

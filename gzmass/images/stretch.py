@@ -3,6 +3,8 @@
 import numpy as np
 
 from gzmass.errors import DataError
+from gzmass.images.grey import above_sky, grey_levels
+from gzmass.images.sky import border_statistics
 
 __all__ = ["SKY_BORDER", "SKY_GREY", "log_stretch", "sky_statistics", "stretch"]
 
@@ -63,8 +65,6 @@ def stretch(pixels, kind="log", scale=None, peak=None):
     for name, value in (("scale", scale), ("peak", peak)):
         if value is not None and not (np.isfinite(value) and value > 0):
             raise DataError(f"The {name} of the stretch must be a positive number. Received: {value!r}.")
-    from gzmass.images.grey import above_sky, grey_levels  # noqa: PLC0415  numba takes half a second to load
-
     curve = _CURVES[kind]
     image = _as_floats(pixels)
     sky, sigma = sky_statistics(image)
@@ -127,8 +127,6 @@ def sky_statistics(image):
     DataError
         The image is not two-dimensional, or has fewer than two different finite pixels.
     """
-    from gzmass.images.sky import border_statistics  # noqa: PLC0415  numba takes half a second to load
-
     image = _as_floats(image)
     if image.ndim != 2:
         raise DataError(f"An image has two axes. Received: an array of shape {image.shape}.")
