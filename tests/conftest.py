@@ -19,7 +19,7 @@ import pytest
 from gzmass.datasets import write_dataset
 from gzmass.tree import load_tree
 
-NPIX = 20
+NPIX = 32
 
 #: What takes minutes goes first, and is shared out first: so the workers of ``--dist loadscope`` end together.
 LONGEST = (

@@ -165,7 +165,7 @@ def survey(tmp_path_factory):
         "prepare": {
             "out": str(folder / "data"),
             "images": {"folder": str(folder / "images"), "pattern": "{id}.png"},
-            "npix": 20,
+            "npix": 32,
             "votes": {"file": str(folder / "votes.csv"), "id": "objid"},
             "mass_to_light": {
                 "file": str(folder / "ml.csv"),
@@ -334,12 +334,12 @@ def test_show_configurations_by_what_they_are_for(survey, gzmass):
 def test_show_a_dataset_and_runs(data, pretrained, finetuned, gzmass):
     code, out, _ = gzmass("show", data)
     assert code == 0
-    assert "39 galaxies, images of 20 px" in out
+    assert "39 galaxies, images of 32 px" in out
     assert "log_ml_g: 38" in out
     assert "37 of 37 answers" in out
     code, out, _ = gzmass("show", pretrained)
     assert code == 0
-    assert "pretrain-gz2, 20 px, trunk cnn5" in out
+    assert "pretrain-gz2, 32 px, trunk cnn5" in out
     code, out, _ = gzmass("show", finetuned)
     assert code == 0
     assert "metadata: luminosity_g" in out
@@ -399,7 +399,7 @@ def test_a_configuration_that_is_missing(refused, tmp_path):
         (["stages.0.epochs=none"], ["'stages.0.epochs' has the value 'none'"]),
         (["n_labels=1000"], ["'n_labels' has the value 1000"]),
         (["stages.0.train=9"], ["blocks to 5", "9"]),
-        (["model.trunk=cnn4"], ["cnn4", "20"]),
+        (["model.trunk=cnn4"], ["cnn4", "32"]),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
 )
@@ -509,6 +509,6 @@ def test_images_of_another_size_than_the_run_takes(survey, finetuned, refused, t
     other = tmp_path / "data"
     assert main(["prepare", str(survey / "prepare.yaml"), f"out={other}", "npix=22", "limit=4"]) == 0
     message = refused("predict", finetuned, other, "--out", tmp_path / "p.csv")
-    assert "takes images of 20 px" in message
+    assert "takes images of 32 px" in message
     assert "has 22 px" in message
     assert not (tmp_path / "p.csv").exists()

@@ -93,7 +93,7 @@ def test_it_is_calibrated_on_what_all_held_out(runs, galaxies, tmp_path):
     scores = interval_scores(ensemble.calibration, 250, {"log_ml_g": means.mean(axis=0)})
     bounds = [mixture_quantile(scores[f"log_ml_g_{side}_90"], means, sigmas) for side in ("lower", "upper")]
     inside = (true[150:400] >= bounds[0]) & (true[150:400] <= bounds[1])
-    assert inside.mean() == pytest.approx(0.9, abs=0.02)
+    assert 0.896 <= inside.mean() <= 0.94  # in four groups of 62 as few as 2 are left out at either side
     dataset = open_dataset(galaxies)
     single = [predict(folder, dataset, "test") for folder in pair]
     means, sigmas = (np.stack([one[name] for one in single]) for name in ("log_ml_g", "log_ml_g_sigma"))
@@ -123,9 +123,9 @@ def test_other_conventions_are_refused(runs, tmp_path, key, value):
 
 def test_other_sizes_trees_and_outputs_are_refused(runs, galaxies, tmp_path):
     bigger = dataclasses.replace(runs[0], card={**runs[0].card, "npix": 24})
-    with pytest.raises(DataError, match="the npix of the first is 20, that of the second 24"):
+    with pytest.raises(DataError, match="the npix of the first is 32, that of the second 24"):
         load_ensemble([runs[0], bigger])
-    graph = build_model(20, heads=("votes",), hidden=8)
+    graph = build_model(32, heads=("votes",), hidden=8)
     votes = save_run(tmp_path / "votes", graph, {**runs[0].card, "kind": "pretrain-gz2"})
     with pytest.raises(DataError, match="the output of M/L of the first is True, that of the second False"):
         load_ensemble([runs[0], votes])

@@ -18,7 +18,7 @@ from gzmass.models import save_run
 from gzmass.training import finetune_ml
 
 DEAD = (7, 20)  # filters of the last convolution of cnn5
-N_AVERAGE = 128  # its features: average pooling, then maximum pooling
+N_AVERAGE = 192  # its features: average pooling, then maximum pooling
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +67,11 @@ def test_neurons_that_say_nothing_are_dropped_and_recorded_the_same_for_all_rows
     table = features(run.path, dataset)
     record = table.attrs
     assert {*DEAD, *(N_AVERAGE + k for k in DEAD)} <= set(record["dropped"])
-    assert record["n_neurons"] == 256
+    assert record["n_neurons"] == 384
     assert record["n_judged"] == len(dataset.rows("train"))
     assert record["weights_hash"] == run.card["weights_hash"]
     numbers = [int(name.removeprefix("feature_")) for name in table.columns[1:]]
-    assert sorted(numbers + record["dropped"]) == list(range(256))
+    assert sorted(numbers + record["dropped"]) == list(range(384))
     train = table.iloc[dataset.rows("train")].drop(columns="id")
     assert (train.max() > train.min()).all()
     # a neuron that is dead in training says nothing, though it may fire for a galaxy that is tested
@@ -118,7 +118,7 @@ def test_bad_requests(run, galaxies, make_dataset, tmp_path):
     dataset = open_dataset(galaxies)
     with pytest.raises(DataError, match=r"f.txt': allowed endings are .parquet, .fits, .csv"):
         write_features(run, dataset, tmp_path / "f.txt")
-    with pytest.raises(DataError, match=r"takes images of 20 px, .* has 24 px"):
+    with pytest.raises(DataError, match=r"takes images of 32 px, .* has 24 px"):
         features(run, open_dataset(make_dataset(n=10, npix=24)))
     with pytest.raises(DataError, match=r"trained on images with the stretch .*asinh"):
         features(run, open_dataset(make_dataset(n=10, stretch={"kind": "asinh"})))
@@ -129,7 +129,7 @@ def test_bad_requests(run, galaxies, make_dataset, tmp_path):
         features("resnet34", dataset)
     dark = open_dataset(make_dataset(n=10))
     dark.__dict__["pixels"] = np.zeros_like(dark.pixels)
-    with pytest.raises(DataError, match=r"gives all 6 galaxies .* the same 256 features"):
+    with pytest.raises(DataError, match=r"gives all 6 galaxies .* the same 384 features"):
         features(run, dark)
 
 
@@ -147,8 +147,8 @@ def test_weights_that_have_seen_no_galaxies(make_dataset, monkeypatch):
 
 
 def test_more_features_than_fits_has_columns(run, galaxies, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules["gzmass.inference.features"], "MOST_IN_FITS", 255)
-    with pytest.raises(DataError, match=r"has 256 neurons, and a FITS table holds at most 255"):
+    monkeypatch.setattr(sys.modules["gzmass.inference.features"], "MOST_IN_FITS", 383)
+    with pytest.raises(DataError, match=r"has 384 neurons, and a FITS table holds at most 383"):
         write_features(run, open_dataset(galaxies), tmp_path / "f.fits")
 
 

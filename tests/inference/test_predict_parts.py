@@ -367,9 +367,9 @@ def test_bad_shards(run, placed, make_dataset, tmp_path):
 
 def test_runs_that_do_not_fit(run, placed, make_dataset, tmp_path, capsys):
     out = tmp_path / "out"
-    with pytest.raises(DataError, match=r"takes images of 20 px, the galaxies of .* have 24 px"):
+    with pytest.raises(DataError, match=r"takes images of 32 px, the galaxies of .* have 24 px"):
         predict_parts(run, make_dataset(n=10, npix=24), out, Here())
-    with pytest.raises(DataError, match=r"takes images of 20 px, the galaxies of .* have 24 px"):
+    with pytest.raises(DataError, match=r"takes images of 32 px, the galaxies of .* have 24 px"):
         predict_parts(run, shards_of(make_dataset(n=20, npix=24), tmp_path / "large"), out, Here())
     other = copy_of(run, tmp_path / "other")
     card = yaml.safe_load((other / "card.yaml").read_text())

@@ -224,8 +224,8 @@ def test_a_sample_shows_what_no_single_galaxy_does(arrays):
 
 
 def test_the_graph_with_features_predicts_the_same():
-    model = build_model(npix=20, metadata=["distance_mpc"], hidden=8)
-    images = galaxies(3, 0, npix=20)[1]
+    model = build_model(npix=32, metadata=["distance_mpc"], hidden=8)
+    images = galaxies(3, 0, npix=32)[1]
     metadata = np.array([[10.0], [20.0], [np.nan]], dtype="float32")
     plain, more = forward(model, images, metadata, 4), forward(with_features(model), images, metadata, 4)
     for name in ("votes", "log_ml"):

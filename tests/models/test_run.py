@@ -76,17 +76,17 @@ def test_orientations_are_averaged(run, galaxies, n):
         (
             np.zeros((2, 30, 30, 1), np.uint8),
             np.ones((2, 2)),
-            r"takes 8-bit images of 20 x 20 px. Received: uint8 of shape",
+            r"takes 8-bit images of 32 x 32 px. Received: uint8 of shape",
         ),
-        (np.zeros((2, 20, 20, 1)), np.ones((2, 2)), "Received: float64"),
+        (np.zeros((2, 32, 32, 1)), np.ones((2, 2)), "Received: float64"),
         (
-            np.zeros((2, 20, 20), np.uint8),
+            np.zeros((2, 32, 32), np.uint8),
             np.ones((3, 2)),
             r"takes the metadata \['distance_mpc', 'luminosity_g'\] of 2",
         ),
-        (np.zeros((2, 20, 20), np.uint8), None, r"Received: shape \(2, 0\)"),
+        (np.zeros((2, 32, 32), np.uint8), None, r"Received: shape \(2, 0\)"),
         (
-            np.zeros((2, 20, 20), np.uint8),
+            np.zeros((2, 32, 32), np.uint8),
             pd.DataFrame({"distance_mpc": [1, 2]}),
             "needs the metadata column 'luminosity_g'",
         ),

@@ -80,27 +80,27 @@ def test_pretraining_makes_a_run(pretrained):
 
 
 def test_a_trunk_goes_to_larger_images(make_dataset, pretrained, tmp_path, capsys):
-    larger = make_dataset(npix=28, band="r")
+    larger = make_dataset(npix=40, band="r")
     heads = {"stages": [{**HEAD, "epochs": 1}], "init_from": pretrained.path}
     run = finetune_ml(finetune_config(larger, tmp_path / "run", **heads))
     assert equal(trunk_weights(run.model), trunk_weights(pretrained.model))
-    assert run.npix == 28
+    assert run.npix == 40
     start = run.card["init_from"]
     # on other images nothing has checked the vote head, though the trunk under it is the same
     assert start["copied"] == ["trunk"]
     assert start["not_copied"] == {
         "morphology": "this run has none", "mass_to_light": "the earlier run has none"
     }  # fmt: skip
-    assert start["differences"] == {"npix": [20, 28], "band": ["g", "r"]}
+    assert start["differences"] == {"npix": [32, 40], "band": ["g", "r"]}
     console.run_summary(run.card)
     said = capsys.readouterr().out
     assert "came: trunk; not: morphology (this run has none), mass_to_light (the earlier run has none)" in said
-    assert "that run was trained on other data: npix 20, here 28" in said
+    assert "that run was trained on other data: npix 32, here 40" in said
 
 
 def test_pretraining_goes_on_with_larger_images(make_dataset, pretrained, tmp_path):
     stages = [{"name": "votes", "epochs": 1, "learning_rate": 1e-30, "schedule": "constant"}]
-    config = pretrain_config(make_dataset(npix=28), tmp_path / "run", init_from=pretrained.path, stages=stages)
+    config = pretrain_config(make_dataset(npix=40), tmp_path / "run", init_from=pretrained.path, stages=stages)
     run = pretrain_gz2(config)
     assert run.card["init_from"]["copied"] == ["trunk", "morphology"]
     for one, other in zip(run.model.get_weights(), pretrained.model.get_weights(), strict=True):
