@@ -76,15 +76,7 @@ def speed(folder, files, npix):
     ways = {"read, resampled, encoded": floor}
     for name, config in configs.items():
         ways[name] = lambda galaxy, config=config: encode_png(prepare_image(config, galaxy).pixels)
-    for way in ways.values():
-        way(galaxies[0])  # what is loaded at the first call
-    rounds = {name: np.empty((ROUNDS, len(galaxies))) for name in ways}
-    for i in range(ROUNDS):
-        for number in range(0, len(galaxies), IN_TURN):
-            for name in np.roll(list(ways), i + number // IN_TURN):
-                for k, galaxy in enumerate(galaxies[number : number + IN_TURN], start=number):
-                    rounds[name][i, k] = seconds(ways[name], galaxy)
-    taken = {name: times.min(axis=0).sum() for name, times in rounds.items()}
+    taken = least_times(ways, galaxies)
     least = taken["read, resampled, encoded"]
     for name, time_taken in taken.items():
         tell(name, len(files) / time_taken, least / time_taken)
@@ -99,6 +91,19 @@ def speed(folder, files, npix):
                 long += seconds(prepare, configure(folder, f"{out}/{name} {turn} all", npix, cutout, limit=len(files)))
             rate = TURNS * (len(files) - few) / (long - short)
             tell(f"gzmass prepare, {name}", rate, rate * least / TURNS / len(files), long / TURNS - len(files) / rate)
+
+
+def least_times(ways, galaxies):
+    """Seconds that each way takes for all galaxies, of each the least of several rounds."""
+    for way in ways.values():
+        way(galaxies[0])  # what is loaded at the first call
+    rounds = {name: np.empty((ROUNDS, len(galaxies))) for name in ways}
+    for i in range(ROUNDS):
+        for number in range(0, len(galaxies), IN_TURN):
+            for name in np.roll(list(ways), i + number // IN_TURN):
+                for k, galaxy in enumerate(galaxies[number : number + IN_TURN], start=number):
+                    rounds[name][i, k] = seconds(ways[name], galaxy)
+    return {name: times.min(axis=0).sum() for name, times in rounds.items()}
 
 
 def seconds(function, *arguments):

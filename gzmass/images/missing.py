@@ -19,5 +19,6 @@ def has_missing(pixels):
         True if there is one.
     """
     flat = pixels.ravel()
-    # a sum of squares is NaN only if a term is, too large ones become infinite; in a quarter of the time of isnan().any()
-    return bool(np.isnan(np.dot(flat, flat)))
+    # a sum of squares is NaN only if a term is (too large ones become infinite): a quarter of the time of isnan().any()
+    with np.errstate(over="ignore"):
+        return bool(np.isnan(np.dot(flat, flat)))
