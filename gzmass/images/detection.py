@@ -3,7 +3,6 @@
 import numpy as np
 
 from gzmass.images.compiled import compiled
-from gzmass.images.missing import has_missing
 from gzmass.images.smooth import smoothed
 from gzmass.images.stretch import sky_statistics
 
@@ -41,8 +40,9 @@ def detection_image(pixels):
     step = -(-max(pixels.shape) // _GRID)
     if step > 1:
         pixels = _averaged(pixels, step)
-    if has_missing(pixels):
-        pixels = np.where(np.isnan(pixels), np.float32(sky_statistics(pixels)[0]), pixels)
+    missing = np.isnan(pixels)
+    if missing.any():
+        pixels = np.where(missing, np.float32(sky_statistics(pixels)[0]), pixels)
     heights = smoothed(pixels, _SMOOTHING if step == 1 else _AVERAGED_SMOOTHING)
     level, sigma = sky_statistics(heights)
     return heights, max(sigma, _LEAST_SIGMA * _lowered(heights, level)), step
