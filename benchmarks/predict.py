@@ -88,7 +88,7 @@ def main():
     own.add_argument("--npix", type=int, default=69)
     own.add_argument("--trunk", choices=[*TRUNKS], default=ModelConfig().trunk)
     arguments = own.parse_args()
-    n = arguments.n_galaxies or (512 if arguments.short else 4096)
+    n = arguments.n_galaxies or (2048 if arguments.short else 4096)
     with tempfile.TemporaryDirectory() as folder:
         path = make_dataset(Path(folder) / "dataset", n, arguments.npix)
         files = sorted((path / "images").glob("*.png"), key=lambda file: int(file.stem))
