@@ -9,7 +9,8 @@ so that a busy machine slows all alike and yet each does the same over and over,
 the quickest counts for each image, as what else the machine does only adds. The lines of the command count what each
 further image costs with its writing and its records, against the floor measured in turns with it; what it takes for any
 number of images, mostly for its page, stands beside. The memory is the most that a process of its own held;
-`--memory 1000 100000` takes five minutes, as all of it is done, with neighbours. The short form has the steps alone. Wanted: 0.7 with all steps.
+`--memory 1000 100000` takes five minutes, as all of it is done, with neighbours. The short form has the steps alone.
+Wanted: 0.7 with all steps.
 """
 
 import argparse

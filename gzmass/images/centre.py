@@ -17,7 +17,7 @@ _TOLERANCE = 0.02  # of the shorter side, but at least so many pixels:
 _LEAST_TOLERANCE = 2.0
 _SMOOTHING = 0.01  # of the shorter side, but at least so many pixels:
 _LEAST_SMOOTHING = 1.0
-_SKY_SIDE = 40  # pixels a side, about, of the grid in which the sky is measured
+_SKY_SIDE = 30  # pixels a side, about, of the grid in which the sky is measured
 _SIGNIFICANT = 5.0  # standard deviations of the smoothed sky
 _RIVAL = 1.5  # times as bright as the source at the position: then it is not clear which of the two is meant
 

@@ -6,7 +6,7 @@ from gzmass.images.compiled import compiled
 from gzmass.images.smooth import smoothed
 from gzmass.images.stretch import sky_statistics
 
-__all__ = ["detection_image", "enlarged_mask"]
+__all__ = ["detection_image"]
 
 _GRID = 110  # pixels a side at most: those of a larger image are averaged
 # Standard deviation of the Gaussian, in pixels and in averaged ones. Where squares of two pixels a side are averaged,
@@ -98,42 +98,3 @@ def _mean(pixels):
                 number += np.float32(1)
         flux += total
     return flux / number
-
-
-@compiled
-def enlarged_mask(mask, step, pixels):
-    """Make the mask of an image from that of the squares of its pixels, and list its pixels.
-
-    Parameters
-    ----------
-    mask : numpy.ndarray of bool
-        One element a square.
-    step : int
-        Side of a square in pixels.
-    pixels : numpy.ndarray of float32
-        The image, shape (ny, nx), whose last squares may be narrower; NaN where a pixel is missing.
-
-    Returns
-    -------
-    enlarged : numpy.ndarray of bool
-        Shape (ny, nx); False where a pixel is missing.
-    places : numpy.ndarray of int
-        Indices in the flattened image of the pixels where it is True, ascending, shape (n,).
-    """
-    ny, nx = pixels.shape
-    enlarged = np.zeros((ny, nx), dtype=np.bool_)
-    places = np.empty(ny * nx, dtype=np.int32)
-    n = 0
-    for y in range(mask.shape[0]):
-        if not mask[y].any():
-            continue
-        for row in range(y * step, min(ny, (y + 1) * step)):
-            for x in range(mask.shape[1]):
-                if not mask[y, x]:
-                    continue
-                for column in range(x * step, min(nx, (x + 1) * step)):
-                    if not np.isnan(pixels[row, column]):
-                        enlarged[row, column] = True
-                        places[n] = row * nx + column
-                        n += 1
-    return enlarged, places[:n]

@@ -92,7 +92,7 @@ def flux_unit(header, primary=None):
     str or None
         The text of BUNIT; None when there is none.
     """
-    for one in (header, primary):
+    for one in (header,) if primary is header else (header, primary):  # astropy takes long to tell that it is not there
         if one is not None and "BUNIT" in one:
             return str(one["BUNIT"]).strip() or None
     return None

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gzmass.images.compiled import compiled
-from gzmass.images.detection import detection_image, enlarged_mask
+from gzmass.images.detection import detection_image
 from gzmass.images.flood import flood
 
 __all__ = ["Ellipse", "find_foreign"]
@@ -71,10 +71,8 @@ def find_foreign(pixels, y, x):
     heights, sigma, step = detection_image(pixels)
     flooded = flood(heights, _THRESHOLD * sigma)
     at_y, at_x = round((y + 0.5) / step - 0.5), round((x + 0.5) / step - 0.5)
-    is_there, foreign, ellipse = _find_foreign(heights, flooded, at_y, at_x, sigma, step)
-    if not is_there:
-        return np.zeros(pixels.shape, dtype=bool), np.empty(0, dtype=np.int32), None
-    return *enlarged_mask(foreign, step, pixels), ellipse
+    is_there, foreign, places, ellipse = _find_foreign(heights, flooded, at_y, at_x, sigma, step, pixels)
+    return foreign, places, ellipse if is_there else None
 
 
 @compiled
@@ -149,12 +147,13 @@ def _fit_ellipse(flooded, ny, nx, segment, y, x):
 
 
 @compiled
-def _find_foreign(heights, flooded, y, x, sigma, step):
-    """Whether there is a galaxy at a position; mask of what is not the galaxy, with margins; its ellipse in pixels."""
+def _find_foreign(heights, flooded, y, x, sigma, step, pixels):
+    """Whether there is a galaxy; mask and places of what is not the galaxy, with margins; its ellipse in pixels."""
     ny, nx = heights.shape
     centre = _highest_source(heights, flooded, y, x, step)
     if centre < 0:
-        return False, np.zeros((ny, nx), dtype=np.bool_), Ellipse(0.0, 0.0, 0.0, 0.0, 0.0)
+        nothing = np.zeros(pixels.shape, dtype=np.bool_), np.empty(0, dtype=np.int32)
+        return False, *nothing, Ellipse(0.0, 0.0, 0.0, 0.0, 0.0)
     centroid = _centroid(heights, centre)
     galaxy = flooded.segment[flooded.basin[centre]]
     ellipse = _fit_ellipse(flooded, ny, nx, galaxy, _to_half(centroid[0]), _to_half(centroid[1]))
@@ -164,7 +163,30 @@ def _find_foreign(heights, flooded, y, x, sigma, step):
         whole_y, whole_x = (centroid[0] + 0.5) * step - 0.5, (centroid[1] + 0.5) * step - 0.5
         terms = ellipse.yy / step**2, ellipse.yx / step**2, ellipse.xx / step**2
         ellipse = Ellipse(_to_half(whole_y), _to_half(whole_x), *terms)
-    return True, mask, ellipse
+    enlarged, places = _enlarged(mask, step, pixels)
+    return True, enlarged, places, ellipse
+
+
+@compiled
+def _enlarged(mask, step, pixels):
+    """Mask of an image from that of the squares of its pixels, without missing ones, and the places of its pixels."""
+    ny, nx = pixels.shape
+    enlarged = np.zeros((ny, nx), dtype=np.bool_)
+    places = np.empty(ny * nx, dtype=np.int32)
+    n = 0
+    for y in range(mask.shape[0]):
+        if not mask[y].any():
+            continue
+        for row in range(y * step, min(ny, (y + 1) * step)):
+            for x in range(mask.shape[1]):
+                if not mask[y, x]:
+                    continue
+                for column in range(x * step, min(nx, (x + 1) * step)):
+                    if not np.isnan(pixels[row, column]):
+                        enlarged[row, column] = True
+                        places[n] = row * nx + column
+                        n += 1
+    return enlarged, places[:n]
 
 
 @compiled
