@@ -114,17 +114,33 @@ def log_walk(tree, log_conditional):
     joint : tensor of float32
         Shape (b, n_answers).
     """
-    log_conditional = ops.maximum(ops.cast(log_conditional, "float32"), LOG_ZERO)
-    joint = log_conditional
-    asked = [ops.zeros_like(joint[:, : len(tree.levels[0])])]
-    for level in tree.levels[1:]:
-        leading = ops.where(tree.parents[level], joint[:, None, :], 10 * LOG_ZERO * len(tree.levels))
-        here = ops.logsumexp(leading, axis=-1)
-        asked.append(here)
+    # questions and answers first, as in gzmass.layers.segments; each row is made once, and nothing but its parents is
+    # summed for a question
+    conditional = ops.transpose(ops.maximum(ops.cast(log_conditional, "float32"), LOG_ZERO))
+    joint = ops.full_like(conditional[:1], 10 * LOG_ZERO * len(tree.levels))  # row 0 stands for no answer
+    row_of, asked = np.zeros(tree.n_answers, dtype=int), []
+    for number, level in enumerate(tree.levels):
+        if number == 0:
+            here = ops.zeros_like(conditional[: len(level)])
+        else:
+            parents = _padded([row_of[tree.parents[question]] for question in level])
+            leading = ops.reshape(ops.take(joint, parents.ravel(), axis=0), (*parents.shape, -1))
+            here = ops.logsumexp(leading, axis=1)
         own, place = place_in_level(tree, level)
-        joint = ops.where(own, ops.take(here, place, axis=1) + log_conditional, joint)
-    order = np.argsort(np.concatenate(tree.levels))
-    return ops.take(ops.concatenate(asked, axis=1), order, axis=1), joint
+        row_of[own] = joint.shape[0] + np.arange(own.sum())
+        answers = ops.take(here, place[own], axis=0) + ops.take(conditional, np.flatnonzero(own), axis=0)
+        joint = ops.concatenate([joint, answers])
+        asked.append(here)
+    asked = ops.take(ops.concatenate(asked), np.argsort(np.concatenate(tree.levels)), axis=0)
+    return ops.transpose(asked), ops.transpose(ops.take(joint, row_of, axis=0))
+
+
+def _padded(rows):
+    """Lists of rows as one array, filled up with row 0."""
+    padded = np.zeros((len(rows), max(map(len, rows))), dtype=int)
+    for one, own in zip(padded, rows, strict=True):
+        one[: len(own)] = own
+    return padded
 
 
 def place_in_level(tree, level):
