@@ -136,7 +136,7 @@ def log_walk(tree, log_conditional):
 
 
 def _padded(rows):
-    """Lists of rows as one array, filled up with row 0."""
+    """Make one array of lists of rows, filled up with row 0."""
     padded = np.zeros((len(rows), max(map(len, rows))), dtype=int)
     for one, own in zip(padded, rows, strict=True):
         one[: len(own)] = own
