@@ -28,12 +28,14 @@ PARTS = ("features", "inputs", "noise", "blur")
 #: Columns of a dataset that describe an image, and with which it tells more of depth and seeing.
 IMAGE_COLUMNS = ("pixel_scale_arcsec", "stretch_scale")
 
-_SHARES = (1 / 8, 1 / 8, 3 / 8, 3 / 8)  # of the parts in the alarms: what the distances find lies far outside
+# Of the parts in the alarms, wider and narrower point-spread functions apart: what the distances find lies far outside
+_SHARES = (1 / 16, 1 / 16, 5 / 16, 7 / 16, 1 / 8)
 _VERSION = 2
 _FILE = "domain_score.npz"
 _N_COMPONENTS = 16  # of the trunk's features; with more, directions that hold noise alone outweigh the others
 _RIDGE = 1e-5  # added to the variances of standardised columns: a direction in which nothing varies counts little
 _FILTER_SAMPLE = 5000  # galaxies whose images are changed
+_N_HIDDEN = 1000  # random nonlinear functions of the inputs for the filter of blur, but half the galaxies at most
 _FILTER_SHRINKAGE = 50  # the covariance of k columns from n galaxies is shrunk by k / (50 n)
 _LARGEST = 8.0  # standard deviations that a column may add to a filter: one odd value is not another telescope
 _BLUR_RANGE = (0.4, 2.5)  # of the width of the blur, in units of the median galaxy's
@@ -48,14 +50,15 @@ def fit_domain_score(training, validation, columns=(), log_columns=()):
     the statistics of the image together with the metadata. The second sees what a trunk has learnt to ignore and
     combinations that do not occur.
 
-    Two matched filters, for noise and for blur: linear discriminants [2]_ between the training images and copies of
-    them with more noise, and with a wider point-spread function (`gzmass.models.domain_changes`), in the same
-    statistics and metadata and their products with the noise of the image and its pixel scale. They look in one
-    direction each, and so find what is lost in the scatter of a distance in 26 dimensions; on the other side of the
-    training galaxies they find images with less noise or a narrower point-spread function.
+    Matched filters, for noise and for blur: linear discriminants [2]_ between the training images and copies of them
+    with more noise, and with a wider point-spread function (`gzmass.models.domain_changes`), in the same statistics and
+    metadata and their products with the noise of the image and its pixel scale. They look in one direction each, and so
+    find what is lost in the scatter of a distance in 26 dimensions; on the other side of the training galaxies they
+    find images with less noise or a narrower point-spread function. For a wider one a second filter looks at 1,000
+    random nonlinear functions of the inputs too [3]_, as how blur shows depends on the galaxy.
 
-    Each of the four is taken in units of a quantile on the validation galaxies; the score is the largest, scaled so
-    that `FALSE_ALARM_RATE` of these have a score above 1.
+    Each is taken in units of a quantile on the validation galaxies; the score is the largest, scaled so that
+    `FALSE_ALARM_RATE` of these have a score above 1.
 
     Parameters
     ----------
@@ -76,6 +79,7 @@ def fit_domain_score(training, validation, columns=(), log_columns=()):
     ----------
     .. [1] Lee et al. 2018, NeurIPS, arXiv:1807.03888
     .. [2] Fisher 1936, Annals of Eugenics 7, 179
+    .. [3] Rahimi & Recht 2008, NeurIPS 21, 1313
     """
     features, images, values = training
     arrays = {
@@ -86,15 +90,16 @@ def fit_domain_score(training, validation, columns=(), log_columns=()):
     arrays |= _fit_features(features)
     inputs = _inputs(arrays, domain_statistics(images), values)
     arrays |= _fit_inputs(inputs)
+    arrays |= _hidden(inputs.shape[1], min(_N_HIDDEN, len(images) // 2))
     some = np.linspace(0, len(images) - 1, min(len(images), _FILTER_SAMPLE)).round().astype(int)
     arrays |= _fit_filters(arrays, inputs[some], images[some], values[some])
-    arrays["unit"] = np.ones(len(PARTS))
-    parts = domain_parts(arrays, *validation)
-    shares = zip(np.abs(parts), _SHARES, strict=True)
+    parts = _parts(arrays, *validation)
+    unusual = np.stack([parts[0], parts[1], np.abs(parts[2]), parts[3], -parts[4]])
+    shares = zip(unusual, _SHARES, strict=True)
     unit = np.array([_upper_quantile(part, share * FALSE_ALARM_RATE) for part, share in shares])
-    unit *= _upper_quantile(domain_score(parts / unit[:, None]), FALSE_ALARM_RATE)
+    unit *= _upper_quantile(domain_score(_joined(parts / unit[:, None])), FALSE_ALARM_RATE)
     kept = np.linspace(0, parts.shape[1] - 1, min(parts.shape[1], _REFERENCE)).round().astype(int)
-    return arrays | {"unit": unit, "reference": (parts[:, kept] / unit[:, None]).astype(np.float32)}
+    return arrays | {"unit": unit, "reference": _joined(parts[:, kept] / unit[:, None]).astype(np.float32)}
 
 
 def domain_parts(arrays, features, images, values, statistics=None):
@@ -120,13 +125,24 @@ def domain_parts(arrays, features, images, values, statistics=None):
         Shape (4, n), in the order of `PARTS`: two distances, >= 0, and two that are 0 in the middle of the training
         galaxies, positive for more noise, or more blur, and negative for less. Beyond 1 or -1 they are unusual.
     """
+    return _joined(_parts(arrays, features, images, values, statistics) / arrays["unit"][:, None])
+
+
+def _parts(arrays, features, images, values, statistics=None):
     seen = np.linalg.norm((features - arrays["features_mean"]) @ arrays["features_whiten"], axis=1)
     if statistics is None:
         statistics = domain_statistics(images)
     standard = _standardised(arrays, _inputs(arrays, statistics, values))
-    filtered = _products(arrays, standard) @ arrays["filters"] - arrays["filter_centres"]
-    parts = np.stack([seen, np.linalg.norm(standard @ arrays["inputs_whiten"], axis=1), *filtered.T])
-    return parts / arrays["unit"][:, None]
+    filtered = _filter_columns(arrays, standard) @ arrays["filters"] - arrays["filter_centres"]
+    return np.stack([seen, np.linalg.norm(standard @ arrays["inputs_whiten"], axis=1), *filtered.T])
+
+
+def _joined(parts):
+    """Make one part of the filters for a wider and a narrower point-spread function: what the stronger one says."""
+    if len(parts) == len(PARTS):  # a run of an earlier version, which has one for both
+        return parts
+    *others, wider, narrower = parts
+    return np.stack([*others, np.where(wider > -narrower, wider, narrower)])
 
 
 def domain_score(parts):
@@ -213,6 +229,15 @@ def _whitening(standard, n_components):
     return directions / np.sqrt(np.maximum(variance, 0) + _RIDGE)
 
 
+def _hidden(n_inputs, n_hidden):
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(n_inputs, n_hidden)) / np.sqrt(n_inputs)
+    return {
+        "hidden_weights": weights.astype(np.float32),
+        "hidden_biases": rng.normal(size=n_hidden).astype(np.float32),
+    }
+
+
 def _fit_filters(arrays, inputs, images, values):
     """For noise and blur the direction that best tells changed images from the others, and where these lie in it."""
     columns = arrays["columns"].tolist()
@@ -221,22 +246,32 @@ def _fit_filters(arrays, inputs, images, values):
         scale = values[:, columns.index(_SCALE)]
         middle = np.median(scale[np.isfinite(scale)]) if np.isfinite(scale).any() else np.nan
         blur = np.clip(np.nan_to_num(middle / scale, nan=1.0), *_BLUR_RANGE)
-    plain = _products(arrays, _standardised(arrays, inputs))
+    plain = _filter_columns(arrays, _standardised(arrays, inputs))
     filters, centres = [], []
+    n_hidden = arrays["hidden_biases"].size
     for change in ("noise", "blur"):
         images_then, scale_ratio = changed(images, change, blur)
         values_then = np.array(values, dtype=float)
         if "stretch_scale" in columns:
             values_then[:, columns.index("stretch_scale")] *= scale_ratio
         inputs_then = _inputs(arrays, domain_statistics(images_then), values_then)
-        then = _products(arrays, _standardised(arrays, inputs_then))
-        covariance = (_covariance(plain) + _covariance(then)) / 2
-        shrinkage = min(0.5, len(covariance) / (_FILTER_SHRINKAGE * len(plain)))
-        covariance += (shrinkage + _RIDGE) * np.eye(len(covariance))
-        direction = np.linalg.solve(covariance, then.mean(axis=0) - plain.mean(axis=0))
-        filters.append(direction)
-        centres.append(np.median(plain @ direction))
+        then = _filter_columns(arrays, _standardised(arrays, inputs_then))
+        # With random functions a filter sees more of what it has been shown, and less on the other side: a narrower
+        # point-spread function; for noise, columns that do not go with the image.
+        for with_hidden in (False,) if change == "noise" else (True, False):
+            end = plain.shape[1] - (0 if with_hidden else n_hidden)
+            direction = np.zeros(plain.shape[1])
+            direction[:end] = _discriminant(plain[:, :end], then[:, :end])
+            filters.append(direction)
+            centres.append(np.median(plain @ direction))
     return {"filters": np.stack(filters, axis=1), "filter_centres": np.array(centres)}
+
+
+def _discriminant(plain, then):
+    covariance = (_covariance(plain) + _covariance(then)) / 2
+    shrinkage = min(0.5, len(covariance) / (_FILTER_SHRINKAGE * len(plain)))
+    covariance += (shrinkage + _RIDGE) * np.eye(len(covariance))
+    return np.linalg.solve(covariance, then.mean(axis=0) - plain.mean(axis=0))
 
 
 def _covariance(values):
@@ -263,14 +298,17 @@ def _standardised(arrays, inputs):
     return standard
 
 
-def _products(arrays, standard):
-    """Columns for the filters: how blur shows depends on noise, above which the galaxy stands, and on pixels."""
+def _filter_columns(arrays, standard):
+    """Columns for the filters: how blur shows depends on noise, above which the galaxy stands, on pixels, and more."""
     standard = np.clip(standard, -_LARGEST, _LARGEST)
     columns = arrays["columns"].tolist()
     by = [_LOG_NOISE]
     if _SCALE in columns:
         by.append(standard.shape[1] - len(columns) + columns.index(_SCALE))
-    return np.concatenate([standard, *(standard * standard[:, [k]] for k in by)], axis=1)
+    made = [standard * standard[:, [k]] for k in by]
+    if "hidden_weights" in arrays:  # not in runs of earlier versions
+        made.append(np.tanh(standard.astype(np.float32) @ arrays["hidden_weights"] + arrays["hidden_biases"]))
+    return np.concatenate([standard, *made], axis=1)
 
 
 def _upper_quantile(values, tail):

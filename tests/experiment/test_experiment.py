@@ -151,7 +151,9 @@ def written(config, folder):
     return file
 
 
-@pytest.mark.parametrize(("name", "rows", "trainings"), [("label_efficiency", 8, 27), ("published_table", 6, 15)])
+@pytest.mark.parametrize(
+    ("name", "rows", "trainings"), [("label_efficiency", 8, 27), ("published_table", 6, 15), ("trunks", 2, 6)]
+)
 def test_the_configurations_that_come_with_gzmass(name, rows, trainings):
     plan = make_plan(load_config(ExperimentConfig, ROOT / "configs" / f"{name}.yaml"))
     assert (len(plan.cells), len(plan.jobs)) == (rows, trainings)

@@ -93,7 +93,7 @@ def test_unusual_galaxies_are_found(arrays):
     for column in (0, 1, 3):
         shifted = metadata.copy()
         shifted[:, column] *= 10 ** (3 * np.log10(metadata[:, column]).std())
-        assert found(metadata=shifted) > 0.95
+        assert found(metadata=shifted) > 0.9
 
 
 def test_missing_metadata_are_no_alarm(arrays):
@@ -183,6 +183,17 @@ def test_the_arrays_survive_the_run_directory_and_are_small(arrays, tmp_path):
     again = load_domain_score(tmp_path)
     sample = galaxies(20, 7)
     assert score(again, *sample).tolist() == score(arrays, *sample).tolist()
+
+
+def test_a_run_with_one_filter_of_blur_is_still_understood(arrays):
+    sample = galaxies(50, 7)
+    n_hidden = arrays["hidden_biases"].size
+    earlier = {key: value for key, value in arrays.items() if not key.startswith("hidden")}
+    earlier |= {"filters": arrays["filters"][:-n_hidden, [0, 2]], "filter_centres": arrays["filter_centres"][[0, 2]]}
+    earlier["unit"] = arrays["unit"][[0, 1, 2, 4]]
+    then, now = domain_parts(earlier, *sample), domain_parts(arrays, *sample)
+    np.testing.assert_allclose(then[:3], now[:3])
+    assert 0.1 < np.isclose(then[3], now[3]).mean() < 0.9  # those to which the other filter has nothing more to say
 
 
 def test_very_few_galaxies_of_few_pixels_can_be_described():
