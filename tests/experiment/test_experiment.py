@@ -1,7 +1,10 @@
 """Experiments: what is planned, what is run, what is measured and written, and what becomes of failures and breaks."""
 
 import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -246,6 +249,34 @@ def test_an_interrupted_experiment_that_goes_on_in_another_process_gives_the_sam
     same = ["name", "start", "seed", "n_train", "rmse_linear", "r2_dex", "coverage_90", "votes_rmse"]
     expected = result.table[(result.table["kind"] != "baseline") & (result.table["failed"] == "")]
     got = whole[whole["kind"] != "baseline"]
+    pd.testing.assert_frame_equal(got[same].reset_index(drop=True), expected[same].reset_index(drop=True), rtol=1e-4)
+
+
+def test_an_experiment_that_is_killed_again_and_again_gives_the_same_table(finished, galaxies, tmp_path):
+    config, result, _ = finished
+    killed = experiment(galaxies, tmp_path / "out", seeds=[1], rows=config.rows[:2], baselines=False)
+    code = "import sys; from gzmass.cli import main; sys.exit(main(['experiment', sys.argv[1]]))"
+    rng = np.random.default_rng(0)
+    for mark in ("history.csv", "card.yaml"):  # in the middle of a training; and soon after one, before it is measured or in the next
+        process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", code, str(written(killed, tmp_path))],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        n_before = len(list(killed.out.rglob(mark)))
+        while process.poll() is None and len(list(killed.out.rglob(mark))) == n_before:
+            time.sleep(0.02)
+        time.sleep(rng.uniform(0, 0.5))
+        assert process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert {run["state"] for run in list_runs(killed)} >= {"missing"}
+    got = run_experiment(killed).table
+    expected = result.table[(result.table["kind"] != "baseline") & (result.table["failed"] == "")]
+    same = ["name", "start", "seed", "n_train", "rmse_linear", "r2_dex", "coverage_90", "votes_rmse"]
+    expected = expected[expected["seed"] == 1]
     pd.testing.assert_frame_equal(got[same].reset_index(drop=True), expected[same].reset_index(drop=True), rtol=1e-4)
 
 
