@@ -163,6 +163,7 @@ def main():
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         return
     n = arguments.n_images or (100 if arguments.short else 400)
+    numbers = MEMORY[arguments.short] if arguments.memory is None else arguments.memory
     for side in [None] if arguments.data else arguments.side:
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made)
@@ -174,7 +175,7 @@ def main():
             files = sorted(folder.glob("*.fits"))
             what = str(arguments.data) if side is None else f"{side} px"
             speed(folder, files, arguments.npix, what, with_command=not arguments.short)
-            if side in (None, arguments.side[0]) and (numbers := arguments.memory or MEMORY[arguments.short]):
+            if side in (None, arguments.side[0]) and numbers:
                 memory(folder, files, arguments.npix, numbers)
 
 

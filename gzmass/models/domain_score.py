@@ -30,7 +30,8 @@ IMAGE_COLUMNS = ("pixel_scale_arcsec", "stretch_scale")
 
 # Of the parts in the alarms, wider and narrower point-spread functions apart: what the distances find lies far outside
 _SHARES = (1 / 16, 1 / 16, 5 / 16, 7 / 16, 1 / 8)
-_VERSION = 2
+_VERSION = 3
+_READABLE = (2, _VERSION)  # version 2 has one filter of blur, without random features
 _FILE = "domain_score.npz"
 _N_COMPONENTS = 16  # of the trunk's features; with more, directions that hold noise alone outweigh the others
 _RIDGE = 1e-5  # added to the variances of standardised columns: a direction in which nothing varies counts little
@@ -90,11 +91,13 @@ def fit_domain_score(training, validation, columns=(), log_columns=()):
     arrays |= _fit_features(features)
     inputs = _inputs(arrays, domain_statistics(images), values)
     arrays |= _fit_inputs(inputs)
-    arrays |= _hidden(inputs.shape[1], min(_N_HIDDEN, len(images) // 2))
+    arrays |= _random_features(inputs.shape[1], min(_N_HIDDEN, len(images) // 2))
     some = np.linspace(0, len(images) - 1, min(len(images), _FILTER_SAMPLE)).round().astype(int)
     arrays |= _fit_filters(arrays, inputs[some], images[some], values[some])
     parts = _parts(arrays, *validation)
     unusual = np.stack([parts[0], parts[1], np.abs(parts[2]), parts[3], -parts[4]])
+    # a handful of galaxies may all lie on the other side of the middle
+    unusual = np.where(unusual.max(axis=1, keepdims=True) > 0, unusual, np.abs(unusual))
     shares = zip(unusual, _SHARES, strict=True)
     unit = np.array([_upper_quantile(part, share * FALSE_ALARM_RATE) for part, share in shares])
     unit *= _upper_quantile(domain_score(_joined(parts / unit[:, None])), FALSE_ALARM_RATE)
@@ -129,6 +132,7 @@ def domain_parts(arrays, features, images, values, statistics=None):
 
 
 def _parts(arrays, features, images, values, statistics=None):
+    """Distances and filters in units of their own, shape (5, n), or (4, n) for a run with one filter of blur."""
     seen = np.linalg.norm((features - arrays["features_mean"]) @ arrays["features_whiten"], axis=1)
     if statistics is None:
         statistics = domain_statistics(images)
@@ -138,7 +142,11 @@ def _parts(arrays, features, images, values, statistics=None):
 
 
 def _joined(parts):
-    """Make one part of the filters for a wider and a narrower point-spread function: what the stronger one says."""
+    """Make one part of the filters for a wider and a narrower point-spread function.
+
+    The one that is further on its own side of the middle counts: of the first what is positive, of the second what is
+    negative. Where neither is on its own side, the one that is nearer to the middle.
+    """
     if len(parts) == len(PARTS):  # a run of an earlier version, which has one for both
         return parts
     *others, wider, narrower = parts
@@ -192,7 +200,7 @@ def load_domain_score(path):
     if not file.is_file():
         return None
     with np.load(file, allow_pickle=False) as arrays:
-        if "version" not in arrays or arrays["version"] != _VERSION:
+        if "version" not in arrays or arrays["version"] not in _READABLE:
             return None
         return dict(arrays)
 
@@ -229,7 +237,8 @@ def _whitening(standard, n_components):
     return directions / np.sqrt(np.maximum(variance, 0) + _RIDGE)
 
 
-def _hidden(n_inputs, n_hidden):
+def _random_features(n_inputs, n_hidden):
+    """Weights and biases of nonlinear functions of the inputs, which nothing learns."""
     rng = np.random.default_rng(0)
     weights = rng.normal(size=(n_inputs, n_hidden)) / np.sqrt(n_inputs)
     return {
@@ -268,6 +277,7 @@ def _fit_filters(arrays, inputs, images, values):
 
 
 def _discriminant(plain, then):
+    """Direction in which two samples differ most, in units of their scatter."""
     covariance = (_covariance(plain) + _covariance(then)) / 2
     shrinkage = min(0.5, len(covariance) / (_FILTER_SHRINKAGE * len(plain)))
     covariance += (shrinkage + _RIDGE) * np.eye(len(covariance))

@@ -267,7 +267,10 @@ def transfer_weights(source, target, parts=("trunk", "morphology", "mass_to_ligh
             target.get_layer(name).set_weights(weights)
             copied.append(name)
         elif name == "trunk":
-            raise ConfigError("The weights can not be transferred: the two trunks are of different kinds.")
+            raise ConfigError(
+                "The weights can not be transferred: the two trunks are of different kinds, or one is of an earlier "
+                "version of gzmass."
+            )
         else:
             not_copied[name] = "its layers have other shapes"
     return copied, not_copied

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from gzmass.engine import write_atomically
+from gzmass.errors import ConfigError
 
 __all__ = ["Checkpoint", "Progress"]
 
@@ -126,8 +127,19 @@ class Checkpoint:
             The model, compiled as it was when the state was written.
         weights : str
             Name of the file.
+
+        Raises
+        ------
+        ConfigError
+            The state is of another network.
         """
-        model.load_weights(self.folder / weights)
+        try:
+            model.load_weights(self.folder / weights)
+        except ValueError:  # Keras tells which variable has which shape
+            raise ConfigError(
+                f"The training in {str(self.run)!r} was begun with another network, of an earlier version of gzmass: "
+                "delete the directory, or give another 'out'."
+            ) from None
 
     def _write_history(self, progress):
         with write_atomically(self.run / "history.csv") as temporary:

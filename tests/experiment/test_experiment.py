@@ -257,7 +257,10 @@ def test_an_experiment_that_is_killed_again_and_again_gives_the_same_table(finis
     killed = experiment(galaxies, tmp_path / "out", seeds=[1], rows=config.rows[:2], baselines=False)
     code = "import sys; from gzmass.cli import main; sys.exit(main(['experiment', sys.argv[1]]))"
     rng = np.random.default_rng(0)
-    for mark in ("history.csv", "card.yaml"):  # in the middle of a training; and soon after one, before it is measured or in the next
+    states = []
+    # in the middle of a training; and soon after one, before it is measured or in the next
+    for mark in ("history.csv", "card.yaml"):
+        n_before = len(list(killed.out.rglob(mark)))
         process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", code, str(written(killed, tmp_path))],
             env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
@@ -265,14 +268,18 @@ def test_an_experiment_that_is_killed_again_and_again_gives_the_same_table(finis
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        n_before = len(list(killed.out.rglob(mark)))
-        while process.poll() is None and len(list(killed.out.rglob(mark))) == n_before:
-            time.sleep(0.02)
-        time.sleep(rng.uniform(0, 0.5))
-        assert process.poll() is None
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert {run["state"] for run in list_runs(killed)} >= {"missing"}
+        try:
+            while process.poll() is None and len(list(killed.out.rglob(mark))) == n_before:
+                time.sleep(0.02)
+            time.sleep(rng.uniform(0, 0.5))
+            assert process.poll() is None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        states.append({run["state"] for run in list_runs(killed)})
+    assert states[0] == {"begun", "missing"}
+    assert "missing" in states[1]
     got = run_experiment(killed).table
     expected = result.table[(result.table["kind"] != "baseline") & (result.table["failed"] == "")]
     same = ["name", "start", "seed", "n_train", "rmse_linear", "r2_dex", "coverage_90", "votes_rmse"]

@@ -122,8 +122,8 @@ def test_other_conventions_are_refused(runs, tmp_path, key, value):
 
 
 def test_other_sizes_trees_and_outputs_are_refused(runs, galaxies, tmp_path):
-    bigger = dataclasses.replace(runs[0], card={**runs[0].card, "npix": 24})
-    with pytest.raises(DataError, match="the npix of the first is 32, that of the second 24"):
+    bigger = dataclasses.replace(runs[0], card={**runs[0].card, "npix": 40})
+    with pytest.raises(DataError, match="the npix of the first is 32, that of the second 40"):
         load_ensemble([runs[0], bigger])
     graph = build_model(32, heads=("votes",), hidden=8)
     votes = save_run(tmp_path / "votes", graph, {**runs[0].card, "kind": "pretrain-gz2"})

@@ -157,6 +157,7 @@ def test_batch_normalisation_that_is_not_there_can_not_be_frozen():
     ("arguments", "message"),
     [
         ({"trunk": "vgg"}, "no trunk 'vgg'; allowed are 'cnn4', 'cnn5', 'resnet34'"),
+        ({"npix": 31}, "'cnn5' takes images of at least 32 px. Received: npix=31"),
         ({"trunk": "resnet34", "npix": 31}, "'resnet34' takes images of at least 32 px. Received: npix=31"),
         ({"weights": "hf://a/b"}, "Only the trunk 'resnet34' takes weights. Received: trunk='cnn5'"),
         ({"heads": ("mass",)}, "heads must be one or both"),

@@ -1,8 +1,10 @@
-"""Learning rate from the history, and the time that a training took."""
+"""Learning rate from the history, the time that a training took, and weights of another network."""
 
+import keras
 import pytest
 
-from gzmass.training.checkpoint import Progress
+from gzmass.errors import ConfigError
+from gzmass.training.checkpoint import Checkpoint, Progress
 from gzmass.training.stages import plateau_rate
 
 
@@ -28,3 +30,13 @@ def test_an_interruption_and_the_compilation_do_not_count_as_training_time():
     seconds = [[0, 9.0], [0, 2.0], [0, 12.0], [0, 2.0], [0, 2.0], [1, 8.0], [1, 3.0], [1, 3.0]]
     assert Progress(seconds=seconds).training_seconds() == 5 * 2.0 + 3 * 3.0
     assert Progress().training_seconds() == 0
+
+
+def test_weights_of_another_network_are_refused_in_a_sentence(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "run")
+    checkpoint.folder.mkdir(parents=True)
+    small, large = (keras.Sequential([keras.Input((2,)), keras.layers.Dense(n)]) for n in (3, 4))
+    small.save_weights(checkpoint.folder / "a.weights.h5")
+    checkpoint.load(small, "a.weights.h5")
+    with pytest.raises(ConfigError, match=r"run' was begun with another network, .*: delete the directory, or give"):
+        checkpoint.load(large, "a.weights.h5")
