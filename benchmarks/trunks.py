@@ -76,12 +76,12 @@ def main():
     own.add_argument("--turns", type=int)
     arguments = own.parse_args()
     names = arguments.trunk or [name for name in TRUNKS if SMALLEST_NPIX[name] <= arguments.npix]
-    batch_size = arguments.batch_size or (32 if arguments.short else 64)
+    batch_size = arguments.batch_size or 64  # what trainings take by default: with half of it small trunks gain less
     absent = missing("torch")
     ways, flops, notes = ways_of(names, arguments.npix, batch_size, not absent)
     print(f"Images of {arguments.npix} px.")
     for kind, own_ways in ways.items():
-        seconds = take_turns(own_ways, arguments.turns or (3 if arguments.short else 9))
+        seconds = take_turns(own_ways, arguments.turns or (5 if arguments.short else 9))
         table(kind, seconds, flops, batch_size, [*notes, *([absent] if absent else [])])
 
 
