@@ -1,10 +1,10 @@
 """What the simulated galaxies let one know of M/L, by boosting on what lies behind their images, in Markdown.
 
-python benchmarks/explainable_variance.py DATASET [RUN]
+python benchmarks/explainable_variance.py DATASET
 
 R2 of log M/L on the test split, learnt from the training split, each with the luminosity: from the true parameters of
-the morphology, without some of them, from the true votes, and from the votes that a run predicts from the images. What
-a network from the image falls short of the first shows what seeing, noise and few galaxies hide.
+the morphology, without some of them, and from the true votes. What a network from the image falls short of the first
+shows what seeing, noise and few galaxies hide.
 """
 
 import sys
@@ -13,8 +13,6 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from gzmass.datasets import open_dataset
-from gzmass.models import load_run
-from gzmass.models.forward import forward
 
 SHAPE = (
     "maturity",
@@ -62,12 +60,8 @@ def main():
                 ("clumpiness", "clumpiness"),
             )
         },
-        "true votes, of galaxies that have some": np.where(known[:, None], votes, np.nan),
+        "true votes, of galaxies that have some": votes,
     }
-    if len(sys.argv) > 2:
-        run = load_run(sys.argv[2])
-        metadata = dataset.metadata(run.metadata, every) if run.metadata else None
-        inputs["votes that the run predicts"] = forward(run.model, dataset.images(every), metadata)["votes"]
     print("| inputs, each with the luminosity | R2 [dex] |\n|---|--:|")
     for name, own in inputs.items():
         values = np.concatenate([own, luminosity], axis=1)

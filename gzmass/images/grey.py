@@ -4,7 +4,7 @@ import numpy as np
 
 from gzmass.images.compiled import compiled
 
-__all__ = ["above_sky", "grey_levels", "in_scales"]
+__all__ = ["above_sky", "grey_levels"]
 
 
 @compiled
@@ -41,25 +41,6 @@ def above_sky(image, sky):
         for x in range(nx // 4):
             peak = max(peak, flux[y, x], flux[y, nx - 1 - x])
     return flux, central, peak
-
-
-@compiled
-def in_scales(flux, scale):
-    """Divide the size of the flux by the scale of a stretch.
-
-    Parameters
-    ----------
-    flux : numpy.ndarray of float64
-        Shape (ny, nx).
-    scale : float
-        Where the curve bends, > 0.
-
-    Returns
-    -------
-    numpy.ndarray of float64
-        Shape (ny, nx), >= 0.
-    """
-    return np.abs(flux) / scale
 
 
 @compiled

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gzmass.errors import DataError
-from gzmass.images.grey import above_sky, grey_levels, in_scales
+from gzmass.images.grey import above_sky, grey_levels
 from gzmass.images.sky import border_statistics
 
 __all__ = ["SKY_BORDER", "SKY_GREY", "log_stretch", "sky_statistics", "stretch"]
@@ -77,7 +77,8 @@ def stretch(pixels, kind="log", scale=None, peak=None):
         peak = own_peak
     if scale is None:
         scale = max(_BEND_IN_SIGMA * sigma, _BEND_IN_PEAK * peak)
-    bent = in_scales(flux, scale)
+    bent = np.abs(flux)
+    bent /= scale
     curve(bent, out=bent)
     return grey_levels(bent, flux, SKY_GREY, (255 - SKY_GREY) / curve(peak / scale)), float(scale)
 
