@@ -8,6 +8,7 @@ from sky import add_star, exponential_disc
 
 from gzmass.errors import DataError
 from gzmass.images import fill_neighbours, log_stretch, read_image
+from gzmass.images.sources import find_foreign
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "sdss_g_mass"
 
@@ -146,6 +147,16 @@ def test_what_can_not_be_filled_is_refused():
         fill_neighbours(np.zeros(7))
     with pytest.raises(DataError, match="flat"):
         fill_neighbours(np.zeros((7, 7)))
+
+
+@pytest.mark.parametrize("side", [100, 180])  # pixel by pixel, and in averages
+def test_an_image_that_is_no_square_is_filled_where_the_mask_is(side):
+    image = add_star(exponential_disc(side=side, noise=0.5), side // 8, side // 2, 200)[: side - 14].astype(np.float32)
+    foreign, places, _ = find_foreign(image, (side - 1) / 2, (side - 1) / 2)
+    assert foreign[side // 2, side // 8]
+    assert places.tolist() == np.flatnonzero(foreign).tolist()
+    filled, replaced = fill_neighbours(image, (side - 1) / 2, (side - 1) / 2)
+    assert np.array_equal(filled != image, replaced)
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"the data {DATA} are not beside the checkout")
