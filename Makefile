@@ -11,7 +11,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
-# Ratios on this machine, with their spread: benchmarks/results.md. A few minutes; benchmarks/README.md says more.
+# Ratios on this machine, with their spread: benchmarks/results.md. Ten minutes; benchmarks/README.md says more.
 bench: $(VENV)/installed
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python benchmarks/run_all.py
 

@@ -1,6 +1,6 @@
 """Shards against a PNG file for each image: rates in turns, and memory for 10,000 to a million galaxies.
 
-    python benchmarks/shards.py [--n-galaxies 20000] [--npix 69] [--turns 3]
+    python benchmarks/shards.py [--n-galaxies 20000] [--npix 69] [--turns 3] [--short]
         [--memory 10000 100000 1000000] [--folder FOLDER] [--plot docs/images/shards_memory.png]
 
 Measured are, files and shards by turns in one run: writing a dataset, out of pixels (encoding included), opening it,
@@ -10,6 +10,8 @@ decoded every time, and against shards at random, which nobody should. Files are
 
 The memory is that of processes of their own, one for each step, above what the table takes. The galaxies are 500
 simulated ones repeated, with an id and numbers of their own; a million of 69 px take some 15 GB of disk for a while.
+A million is also opened with images of 16 px, which need less: opening reads none of them. Wanted: memory flat, and
+a million open in 2 s.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from _tables import parser, print_table, spread
 
 from gzmass.datasets import begin_dataset, open_dataset, write_dataset
 from gzmass.datasets.parcels import write_parcel
@@ -48,6 +51,8 @@ LINES = {
 }
 PREDICTED = 4096  # images that prediction has in memory
 BATCH = 64
+RANDOM = f"{BATCH} at random"
+MILLION, SMALL = 1_000_000, 16  # galaxies that are opened, and the side of their images [px]
 
 
 def draw(folder, npix):
@@ -134,19 +139,20 @@ def rates(folder, n, npix, turns):
         }
         for _ in range(200):
             for kind, way in ways.items():
-                note("64 at random", kind, seconds(way, rng.integers(0, n, BATCH)))
+                note(RANDOM, kind, seconds(way, rng.integers(0, n, BATCH)))
         for _ in range(3):
             rows = rng.integers(0, n, BATCH)
-            note("64 at random", "shards", seconds(decode_images, datasets["shards"].encoded, rows, npix))
-    print(f"{n:,} galaxies of {npix} px, {turns} turns; medians (least to most), and the ratio to the first of a group")
+            note(RANDOM, "shards", seconds(decode_images, datasets["shards"].encoded, rows, npix))
+    rows = []
     for name, kinds in taken.items():
-        first = np.median(next(iter(kinds.values())))
+        first = np.array(next(iter(kinds.values())))
         for kind, values in kinds.items():
-            median = np.median(values)
-            count = BATCH if name == "64 at random" else n
-            spread = f"({1e3 * min(values):,.2f} to {1e3 * max(values):,.2f})"
-            rate = "" if name == "open" else f"{count / median:12,.0f} images/s"
-            print(f"{name:38s} {kind:18s} {1e3 * median:12,.2f} ms {spread:26s} {rate:21s} {median / first:8.2f}")
+            count = BATCH if name == RANDOM else n
+            images = "" if name == "open" else f"{count / np.median(values):,.0f}"
+            ratio = spread(np.median(first) / np.array(values), ".3f")
+            rows.append([f"{name}: {kind}", spread(1e3 * np.array(values)), images, ratio])
+    columns = ["what", "ms", "images/s", "speed, of the first way"]
+    print_table(f"{n:,} galaxies of {npix} px, {turns} turns", columns, rows)
 
 
 class Watch:
@@ -211,22 +217,42 @@ def one_step(step, folder, n, npix):
     print(json.dumps({"seconds": watch.seconds, "base": watch.base, "peak": watch.peak}))
 
 
+def measure(step, folder, n, npix):
+    """Do a step in a process of its own; give its time and memory."""
+    command = [sys.executable, __file__, "--one", step, str(n), "--folder", str(folder), "--npix", str(npix)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def memory(folder, numbers, npix):
-    """Measure each step for each number of galaxies, in processes of their own."""
-    found = {}
+    """Print time and memory of each step for each number of galaxies; give the memory."""
+    rows, found = [], {}
     for n in numbers:
         for step in STEPS:
-            command = [sys.executable, __file__, "--one", step, str(n), "--folder", str(folder), "--npix", str(npix)]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
-            result = json.loads(done.stdout.splitlines()[-1])
-            found[n, step] = max(result["peak"]["VmRSS"] - result["base"]["VmRSS"], 1)
-            print(
-                f"{n:9,} galaxies, {step:8s} {result['seconds']:8.1f} s {n / result['seconds']:10,.0f} galaxies/s, "
-                f"resident before {result['base']['VmRSS']:6.0f} MiB, at most {result['peak']['VmRSS']:6.0f} MiB "
-                f"(own {result['peak']['RssAnon']:6.0f}, mapped files {result['peak']['RssFile']:6.0f})",
-                flush=True,
-            )
+            result = measure(step, folder, n, npix)
+            base, peak = result["base"], result["peak"]
+            found[n, step] = max(peak["VmRSS"] - base["VmRSS"], 1)
+            of_least = found[n, step] / found[numbers[0], step]
+            own = max(peak["RssAnon"] - base["RssAnon"], 0)
+            texts = [f"{number:,.0f}" for number in (n / result["seconds"], found[n, step], own)]
+            rows.append([f"{n:,}, {step}", f"{result['seconds']:.1f}", *texts, f"{of_least:.1f}"])
+    columns = ["galaxies, step", "s", "galaxies/s", "memory above the table [MiB]", "of it own", "ratio to the fewest"]
+    note = "Wanted: reading for prediction, decoding and drawing rows flat; a memory map (map) is shown for comparison."
+    print_table(f"Memory, images of {npix} px", columns, rows, note)
     return found
+
+
+def opening(folder, turns):
+    """Print how long a million galaxies take to open, each time in a process of its own."""
+    folder.mkdir()
+    wrote = measure("write", folder, MILLION, SMALL)
+    taken = [measure("open", folder, MILLION, SMALL) for _ in range(turns)]
+    seconds = np.array([result["seconds"] for result in taken])
+    rows = [
+        ["writing the shards", f"{wrote['seconds']:.1f}", spread(wrote["seconds"] / seconds, ".0f")],
+        ["opening", spread(seconds), "1"],
+    ]
+    print_table(f"A million galaxies of {SMALL} px", ["what", "s", "of opening"], rows, "Wanted: open in 2 s.")
 
 
 def plot(found, npix, file):
@@ -250,21 +276,23 @@ def plot(found, npix, file):
 
 def main():
     """Measure what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--n-galaxies", type=int, default=20000)
-    parser.add_argument("--npix", type=int, default=69)
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--memory", type=int, nargs="*", default=[10000, 100000])
-    parser.add_argument("--folder", type=Path, help="where the datasets are made; by default a temporary one")
-    parser.add_argument("--plot", type=Path, help="a PNG of the memory")
-    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    own = parser(__doc__)
+    own.add_argument("--n-galaxies", type=int)
+    own.add_argument("--npix", type=int, default=69)
+    own.add_argument("--turns", type=int, default=3)
+    own.add_argument("--memory", type=int, nargs="*", default=[10000, 100000])
+    own.add_argument("--folder", type=Path, help="where the datasets are made; by default a temporary one")
+    own.add_argument("--plot", type=Path, help="a PNG of the memory")
+    own.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    arguments = own.parse_args()
     if arguments.one is not None:
         one_step(arguments.one[0], arguments.folder, int(arguments.one[1]), arguments.npix)
         return
+    n = arguments.n_galaxies or (4096 if arguments.short else 20000)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as made:
         if arguments.turns:
-            rates(Path(made), arguments.n_galaxies, arguments.npix, arguments.turns)
+            rates(Path(made), n, arguments.npix, arguments.turns)
+            opening(Path(made) / "million", arguments.turns)
         found = memory(Path(made), arguments.memory, arguments.npix)
         if arguments.plot is not None:
             plot(found, arguments.npix, arguments.plot)
