@@ -1,6 +1,7 @@
 """The command line: reads what was typed, calls the library, and says what came of it."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 
 _INCOMPLETE = 3  # exit code when some units of a long list failed and are listed
+_BEGUN = re.compile(r"\.partial-.+?-\d+-[0-9a-f]{8}-")  # what gzmass.engine.write_atomically puts before a name
 _INTERRUPTED = 130  # exit code of a process that was interrupted, by convention of the shell
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file; configs/ has examples.")]
@@ -317,6 +319,7 @@ def predict(
     shards = [path for path in runs if path.suffix == ".parquet"]
     runs = [path for path in runs if path not in shards]
     source = [*shards, dataset] if shards else dataset
+    _refuse_columns(dataset, ("--id", id_column, "id"), ("--images", image_column, "image"))
     if Path(out).suffix in ("", ".") or out.endswith("/"):
         console.say(f"Predicting the split {split} of {dataset} with {', '.join(map(str, runs))}")
         from gzmass.engine import open_engine
@@ -329,7 +332,7 @@ def predict(
             with console.bar("predict", "galaxies") as progress:
                 made = predict_parts(runs, galaxies, out, opened, chosen, progress, console.say)
         console.parts_summary(made)
-        if made.failed_units:
+        if made.failed_units or made.n_failed == made.n_rows:
             raise typer.Exit(_INCOMPLETE)
         return
     several = workers > 1 or engine != "local" or scheduler or slurm
@@ -339,7 +342,6 @@ def predict(
             f"Shards, HATS catalogues and several workers need a directory for the parts of the table, "
             f"'--out {Path(out).with_suffix('')}/'. Received: --out {out!r}."
         )
-    _refuse_columns(dataset, ("--id", id_column, "id"), ("--images", image_column, "image"))
     console.say(f"Predicting the split {split} of {dataset} with {', '.join(map(str, runs))}")
     console.load_keras()
     from gzmass.datasets import open_dataset
@@ -373,10 +375,10 @@ def predict(
 def _refuse_columns(dataset, *options):
     """Refuse columns named for a dataset directory, whose columns have names of their own."""
     for option, column, default in options:
-        if column != default:
+        if column != default and (dataset / "dataset.yaml").is_file():
             raise ConfigError(
-                f"The option {option} is for shards and HATS catalogues, and {str(dataset)!r} is to be a dataset "
-                f"directory, since --out is one file. Received: {option} {column!r}."
+                f"The option {option} is for shards and HATS catalogues, and {str(dataset)!r} is a dataset directory, "
+                f"whose columns have names of their own. Received: {option} {column!r}."
             )
 
 
@@ -503,7 +505,9 @@ def main(arguments=None):
         sys.stderr.write(f"Error: {error}\n")
         return 2
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        # of a file that was being written the user knows the name that it was to have
+        named = _BEGUN.sub("", str(error.filename)) if error.filename else ""
+        where = f"{named}: " if named else ""
         sys.stderr.write(f"Error: {where}{error.strerror or error}.\n")
         return 2
     except (KeyboardInterrupt, typer.Abort):

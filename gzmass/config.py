@@ -35,6 +35,22 @@ class StrictModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
+    def changed(self, *names):
+        """Find keys whose value is not the default one, where they have no meaning.
+
+        Parameters
+        ----------
+        *names : str
+            The keys to look at.
+
+        Returns
+        -------
+        list of str
+            Those with another value.
+        """
+        fields = type(self).model_fields
+        return [name for name in names if getattr(self, name) != fields[name].get_default(call_default_factory=True)]
+
 
 class AugmentationConfig(StrictModel):
     """Arguments of `gzmass.layers.RandomAffine`."""

@@ -1,5 +1,6 @@
 """HATS catalogues of tables that were made in parts, which LSDB opens and cross-matches; needs the extra ``scale``."""
 
+import logging
 import shutil
 from contextlib import contextmanager, nullcontext
 
@@ -21,6 +22,7 @@ __all__ = ["PlacedRows", "import_parts", "write_hats_metadata"]
 _FULL = 1_000_000  # rows, above which hats-import divides a pixel
 # of the map of counts that it divides by: it goes through the pixels one by one, 13 million (6 s) at order 10
 _ORDER, _ORDER_UNDIVIDED = 10, 7
+_NOTHING = 2**20  # bytes: who has no more on a disk has none
 
 
 def write_hats_metadata(out, ra, dec):
@@ -114,7 +116,13 @@ def import_parts(out, parts, n_rows, client=None):
         shutil.rmtree(out, ignore_errors=True)
         (begun / out.name).replace(out)
     except (ValueError, RuntimeError, pa.ArrowException) as error:
-        raise GzmassError(f"The HATS catalogue {str(out)!r} can not be made: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split()).rstrip(".")
+        if shutil.disk_usage(out.parent).free < _NOTHING:
+            reason = "the disk is full"
+        raise GzmassError(
+            f"The HATS catalogue {str(out)!r} can not be made: {reason}; the predictions themselves are whole, and the "
+            "same command goes on with it."
+        ) from error
     finally:
         shutil.rmtree(begun, ignore_errors=True)
 
@@ -122,7 +130,9 @@ def import_parts(out, parts, n_rows, client=None):
 @contextmanager
 def _in_threads():
     with (
-        LocalCluster(1, threads_per_worker=2, processes=False, dashboard_address=":0") as cluster,
+        LocalCluster(
+            1, threads_per_worker=2, processes=False, dashboard_address=":0", silence_logs=logging.CRITICAL
+        ) as cluster,
         Client(cluster) as client,
     ):
         yield client

@@ -14,7 +14,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
-from gzmass.catalogs.text import open_unpacked, read_layout
+from gzmass.catalogs.text import open_unpacked, read_layout, with_whole_rows
 from gzmass.errors import DataError
 
 __all__ = ["ROWS", "column_names", "iterate_table", "require_columns"]
@@ -198,8 +198,9 @@ def _iterate_text(path, separator, columns, rows, id_columns, names):
     if columns is not None:
         require_columns(names, columns, str(path))
     with open_unpacked(path) as file:
+        rows_of_file = with_whole_rows(file, path, separator, len(names), skipped)
         reader = pd.read_csv(
-            file, sep=separator, names=names, header=None, skiprows=skipped, usecols=columns, index_col=False,
+            rows_of_file, sep=separator, names=names, header=None, skiprows=skipped, usecols=columns, index_col=False,
             # text first: a single missing id would make pandas read all of them as floating-point numbers
             dtype=dict.fromkeys(id_columns & set(names), "string"), dtype_backend="numpy_nullable",
             skipinitialspace=True, comment="#" if separator == r"\s+" else None, low_memory=False,
@@ -260,15 +261,19 @@ def _decode(header, data, n, columns, found, first, path):
     header.remove("THEAP", ignore_missing=True)
     block = data + bytes(-len(data) % 2880)
     hdu = fits.BinTableHDU.fromstring(header.tostring().encode("ascii") + block, uint=True)
-    piece = {}
+    stored, piece = hdu.data.view(np.ndarray), {}
     for column, (name, element) in zip(columns, found, strict=True):
-        values, null = hdu.data[name], hdu.columns[name].null
-        values = _element(values, element, column, path)
+        # of what is stored, before scale and zero point: that is what the null is a value of
+        null = hdu.columns[name].null
+        absent = None if null is None else _element(stored[name], element, column, path) == null
+        values = _element(hdu.data[name], element, column, path)
         values = np.asarray(values).astype(values.dtype.newbyteorder("="))
         piece[column] = pd.Series(values)
-        if null is not None and values.dtype.kind in "iu":
+        if absent is not None and values.dtype.kind in "iu":
             piece[column] = pd.Series(pd.array(values, dtype=str(values.dtype).replace("i", "I").replace("u", "U")))
-            piece[column][values == null] = pd.NA
+            piece[column][absent] = pd.NA
+        elif absent is not None and values.dtype.kind == "f":
+            piece[column][absent] = np.nan
     return pd.DataFrame(piece, columns=columns).set_axis(range(first, first + n))
 
 
@@ -295,22 +300,31 @@ def _slices(table, columns, rows, path):
 
 def _iterate_parquet(path, columns, rows):
     with pq.ParquetFile(path) as file:
-        there = file.schema_arrow.names
-        found = require_columns(there, there if columns is None else columns, str(path))
-        inner = list(dict.fromkeys(name for name, _ in found))
+        schema = file.schema_arrow
+        # astropy writes a masked column as two, the values under the mask and, of true and false, the mask
+        masks = {name: f"{name}.mask" for name in schema.names if f"{name}.mask" in schema.names}
+        masks = {name: mask for name, mask in masks.items() if pa.types.is_boolean(schema.field(mask).type)}
+        there = [name for name in schema.names if name not in masks.values()]
+        found = require_columns(schema.names, there if columns is None else columns, str(path))
+        inner = dict.fromkeys(name for name, _ in found)
+        inner = list(inner | dict.fromkeys(masks[name] for name in inner if name in masks))
         first = 0
         # a file without rows may have no batches
         in_batches = rows and file.metadata.num_rows > rows
         batches = file.iter_batches(rows, columns=inner) if in_batches else [file.read(columns=inner)]
         for batch in batches:
-            arrays = [
-                batch.column(name) if element is None else pc.list_element(batch.column(name), element)
-                for name, element in found
-            ]
+            arrays = [_arrow_column(batch, name, element, masks.get(name)) for name, element in found]
             # nullable integers keep every digit beside a null, which would otherwise make them floating-point
             piece = pa.table(arrays, names=columns or there).to_pandas(types_mapper=_INTEGERS.get, ignore_metadata=True)
             yield piece.set_axis(range(first, first + len(piece)))
             first += len(piece)
+
+
+def _arrow_column(batch, name, element, mask):
+    values = batch.column(name)
+    if element is not None:
+        values = pc.list_element(values, element)
+    return values if mask is None else pc.if_else(batch.column(mask), pa.scalar(None, values.type), values)
 
 
 def _plain(values, missing, is_id):

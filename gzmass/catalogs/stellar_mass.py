@@ -53,8 +53,8 @@ def read_stellar_mass(path, format, ids=None):  # noqa: A002  the name a user ty
     table : pandas.DataFrame
         ``id``, every id of the catalogue under its own name, and as far as the catalogue has them ``ra`` and ``dec``
         (deg), ``redshift``, ``log_mstar`` and ``log_mstar_err`` (log10 of solar masses, NSA of Msun h^-2), ``log_ml_g``
-        (log10 of solar units) and its error, ``absolute_magnitude_g`` (AB), ``radius_arcsec`` and others; NaN where
-        missing.
+        (log10 of solar units) and its error, ``luminosity_g`` (solar luminosities, NSA times h^-2), ``distance_mpc``
+        (Mpc, NSA of H0 = 100), ``absolute_magnitude_g`` (AB), ``radius_arcsec`` and others; NaN where missing.
     set_aside : pandas.DataFrame
         ``id`` and ``reason`` of rows without an id, with a mass or a ratio that can not be, or with a negative error,
         and of a galaxy's other rows than that with the smallest error.
@@ -173,9 +173,10 @@ def _rename(piece, layout, selection):
     for name in list(joined)[1:]:
         (column,) = layout["ids"][name]
         table[name] = optional_ids(piece[column], f"column {column!r} of {source!r}")
+    convention = layout["survey"]["convention"]
     for name, expression in layout["expressions"].items():
         if isinstance(expression, dict):
-            table[name] = evaluate(expression, lambda column: numbers[column].to_numpy())
+            table[name] = evaluate(expression, lambda column: numbers[column].to_numpy(), convention)
         else:
             table[name] = numbers[name]
     for name, (low, high) in {"log_mstar": LOG_MSTAR, "log_ml_g": (-MAX_LOG_ML, MAX_LOG_ML)}.items():

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from gzmass.catalogs.distances import luminosity_distance
 from gzmass.catalogs.ids import among, optional_ids
 from gzmass.catalogs.pieces import require_columns
 from gzmass.errors import DataError
@@ -20,6 +21,8 @@ __all__ = [
     "resolve",
     "surplus_rows",
 ]
+
+_OF_ONE = ("log10", "distance")  # operations on one column
 
 
 def describe(*keys):
@@ -84,7 +87,7 @@ def resolve(expression, there):
     if not isinstance(expression, dict):
         return find_column(expression, there)
     ((operation, operand),) = expression.items()
-    if operation == "log10":
+    if operation in _OF_ONE:
         return {operation: resolve(operand, there)}
     return {operation: [resolve(part, there) for part in operand]}
 
@@ -105,11 +108,11 @@ def columns_of(expression):
     if not isinstance(expression, dict):
         return [expression]
     ((operation, operand),) = expression.items()
-    parts = [operand] if operation == "log10" else operand
+    parts = [operand] if operation in _OF_ONE else operand
     return [column for part in parts for column in columns_of(part)]
 
 
-def evaluate(expression, value_of):
+def evaluate(expression, value_of, convention):
     """Compute an expression of surveys.yaml.
 
     Parameters
@@ -118,6 +121,8 @@ def evaluate(expression, value_of):
         As surveys.yaml explains.
     value_of : callable
         Gives the numbers of a column, NaN where missing, shape (n,).
+    convention : dict
+        What the numbers assume; ``hubble`` and ``omega_m`` where a distance is computed.
 
     Returns
     -------
@@ -127,15 +132,21 @@ def evaluate(expression, value_of):
     if not isinstance(expression, dict):
         return value_of(expression)
     ((operation, operand),) = expression.items()
-    if operation == "log10":
-        value = evaluate(operand, value_of)
+    if operation in _OF_ONE:
+        value = evaluate(operand, value_of, convention)
+        if operation == "distance":
+            return luminosity_distance(value, hubble=convention["hubble"], omega_m=convention["omega_m"])
         return np.log10(np.where(value > 0, value, np.nan))
-    first, second = (evaluate(part, value_of) for part in operand)
-    if operation == "half":
-        return (first - second) / 2
-    if operation == "log10_error":
-        return second / np.where(first > 0, first, np.nan) / np.log(10)
-    return first + second  # sum
+    first, second = (evaluate(part, value_of, convention) for part in operand)
+    return _OF_TWO[operation](first, second)
+
+
+_OF_TWO = {
+    "sum": lambda first, second: first + second,
+    "half": lambda high, low: (high - low) / 2,
+    "ratio": lambda first, second: first / np.where((first > 0) & (second > 0), second, np.nan),
+    "log10_error": lambda value, error: error / np.where(value > 0, value, np.nan) / np.log(10),
+}
 
 
 class Selection:

@@ -92,7 +92,8 @@ def named_columns(table, mapping, source, judge_hours=True):
     Returns
     -------
     pandas.DataFrame
-        ``id`` and our columns as float64, infinities as NaN. Positions may be sexagesimal text.
+        ``id`` and our columns as float64, infinities as NaN. Positions may be sexagesimal text, which
+        needs no unit: right ascensions in hours, declinations in degrees.
 
     Raises
     ------
@@ -106,9 +107,10 @@ def named_columns(table, mapping, source, judge_hours=True):
         entry = {"column": given} if isinstance(given, str) else given
         theirs = entry["column"]
         require_columns(table.columns, [theirs], source)
-        numbers = _numbers(table[theirs], ours, f"column {theirs!r} of {source!r}")
+        numbers, in_degrees = _numbers(table[theirs], ours, f"column {theirs!r} of {source!r}")
         numbers = numbers.where(np.isfinite(numbers) & ~numbers.isin(entry.get("missing") or []))
-        out[ours] = numbers * float(entry.get("scale") or 1.0) * _conversion(ours, entry.get("unit"))
+        factor = float(entry.get("scale") or 1.0) * _conversion(ours, entry.get("unit"))
+        out[ours] = numbers if in_degrees else numbers * factor
     if (
         judge_hours
         and {"ra", "dec"} <= set(mapping)
@@ -175,12 +177,13 @@ def concat_set_aside(tables):
 
 
 def _numbers(values, ours, where):
+    """Numbers of a column, and whether they were sexagesimal text, which is in degrees by now."""
     numbers = pd.to_numeric(values, errors="coerce").astype(np.float64)
     unreadable = numbers.isna() & values.notna()
     if unreadable.any():
         value = values[unreadable].iloc[0]
         if ours in {"ra", "dec"} and isinstance(value, str):
-            return sexagesimal_degrees(values, ours, where)
+            return sexagesimal_degrees(values, ours, where), True
         if value == value:  # noqa: PLR0124  NaN in a nullable column is missing, not unreadable
             raise DataError(f"The {where} must hold numbers. Received: {value}.")
-    return numbers
+    return numbers, False

@@ -1,14 +1,17 @@
-"""The beginning of a table of text: whether it is compressed, what its columns are called, where its rows begin."""
+"""A table of text: whether it is compressed, its columns, where its rows begin, and that each has all its fields."""
 
 import csv
 import gzip
+import io
+import re
 from contextlib import contextmanager
 
 from gzmass.errors import DataError
 
-__all__ = ["open_unpacked", "read_layout"]
+__all__ = ["open_unpacked", "read_layout", "with_whole_rows"]
 
 _GZIP = b"\x1f\x8b"
+_QUOTED = re.compile(rb'"[^"]*"')
 
 
 @contextmanager
@@ -91,6 +94,80 @@ def read_layout(path, separator, names=None):
     return lines[0], first + 1
 
 
+def with_whole_rows(file, path, separator, n_columns, skipped):
+    r"""Check, while a file is read, that each row has as many fields as there are columns.
+
+    A parser that fills short rows up and cuts long ones would shift the values of what follows under other names.
+
+    Parameters
+    ----------
+    file : file
+        Binary, from `open_unpacked`.
+    path : pathlib.Path
+        What it is called in an error.
+    separator : str
+        Between the columns: a character, or ``r"\s+"``.
+    n_columns : int
+        Number of columns.
+    skipped : int
+        Lines before the first row.
+
+    Returns
+    -------
+    io.BufferedReader
+        The same bytes; reading raises `DataError` at a row with another number of fields. One empty field more, after
+        a separator at the end of the line, is allowed.
+    """
+    return io.BufferedReader(_WholeRows(file, path, separator, n_columns, skipped))
+
+
+class _WholeRows(io.RawIOBase):
+    def __init__(self, file, path, separator, n_columns, skipped):
+        self._file, self._path, self._n_columns, self._skipped = file, path, n_columns, skipped
+        self._separator = None if separator == r"\s+" else separator.encode()
+        self._line, self._row, self._n_lines = b"", b"", 0  # what has begun in the bytes so far
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        data = self._file.read(len(buffer))
+        *lines, self._line = (self._line + data).split(b"\n")
+        if not data:
+            lines, self._line = [self._line], b""
+        for line in lines:
+            self._check(line)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _check(self, line):
+        self._n_lines += 1
+        if self._n_lines <= self._skipped:
+            return
+        self._row += line
+        if self._row.count(b'"') % 2:  # it goes on in the next line
+            return
+        n, self._row = self._count(self._row), b""
+        if n not in {0, self._n_columns}:
+            raise DataError(
+                f"The table {str(self._path)!r} has {self._n_columns} columns and in its line {self._n_lines} "
+                f"{n} field{'s' if n > 1 else ''}."
+            )
+
+    def _count(self, row):
+        """Count the fields of a row; 0 for an empty line or a comment."""
+        if self._separator is None:
+            row = row.partition(b"#")[0]
+        if not row.strip():
+            return 0
+        if b'"' in row:
+            row = _QUOTED.sub(b"_", row)
+        if self._separator is None:
+            return len(row.split())
+        n = row.count(self._separator) + 1
+        return n - (n == self._n_columns + 1 and row.rstrip(b"\r ").endswith(self._separator))
+
+
 def _given(names, lines, first, path):
     if len(lines[0]) != len(names):
         raise DataError(f"The table {str(path)!r} has {len(lines[0])} columns; expected are {len(names)}.")
@@ -101,7 +178,7 @@ def _given(names, lines, first, path):
 
 def _split(line, separator):
     if separator == r"\s+":
-        return line.split()
+        return line.partition("#")[0].split()
     return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True))]
 
 

@@ -21,10 +21,11 @@ from gzmass.datasets.prepare_photometry import add_photometry, check_photometry
 from gzmass.datasets.prepare_pieces import galaxies_of, make_images, recipe_of, remove_strangers
 from gzmass.datasets.prepare_sample import find_sample
 from gzmass.datasets.prepare_tables import read_catalogs
-from gzmass.datasets.split import split_by_id
+from gzmass.datasets.split import SPLITS, split_by_id
 from gzmass.datasets.storage import settle_files
 from gzmass.datasets.write import begin_dataset, write_dataset
-from gzmass.engine import write_atomically
+from gzmass.engine import hold_directory, write_atomically
+from gzmass.engine.lock import LOCK
 from gzmass.errors import DataError
 from gzmass.images.frames import index_frames
 from gzmass.tree import load_tree
@@ -100,40 +101,41 @@ def prepare(config, progress=None, engine=None):
     recipe = recipe_of(config)
     existed = Path(config.out).exists()
     out = begin_dataset(config.out, recipe, tree)
-    if config.storage == "files":
-        settle_files(out)
-    images, names = make_images(config, table, frames, out, progress, engine)
-    remove_strangers(out, table["id"], config.npix)
-    if images["reason"].notna().all():
-        if not (out / "dataset.yaml").is_file():
-            _take_back(out, existed)
-        first = images["reason"].iloc[0]
-        raise DataError(f"None of the {len(images)} images can be used; the first one: {first}")
-    bad_images = _bad_images(config, table, images)
-    set_aside = {**set_aside, **catalogs.set_aside, "frames": bad_frames, "images": bad_images}
-    prepared = _with_images(config, table, images)
-    examples = choose_examples(prepared)
-    shown = table[table["id"].isin(set().union(*examples.values()))]
-    galaxies = {galaxy.id: galaxy for galaxy in galaxies_of(config, shown)}
-    del table, images, shown
-    prepared, convention, more = add_photometry(config, prepared, catalogs.convention)
-    _write_quarantine(out, set_aside)
-    remove_outdated(out, names)
-    table = contract_columns(_with_radius(prepared), tree)
-    del prepared
-    write_dataset(out, table, (), describe(config, catalogs, convention), tree, recipe, config.storage)
-    info = read_info(out)
-    counts = info["counts"]
-    notes = [*notes, *catalogs.notes, *more]
-    if not counts["all"]["votes"] and not counts["all"]["log_ml"]:
-        notes.append("no galaxy has a label: the dataset serves prediction only")
-    listed = {name: len(part) for name, part in set_aside.items() if len(part)}
-    summary = Summary(out, counts, listed, notes, catalogs.matches)
-    from gzmass.datasets.preparation_page import write_page  # noqa: PLC0415  matplotlib takes a second
+    with hold_directory(out):
+        if config.storage == "files":
+            settle_files(out)
+        images, names = make_images(config, table, frames, out, progress, engine)
+        remove_strangers(out, table["id"], config.npix)
+        if images["reason"].notna().all():
+            if not (out / "dataset.yaml").is_file():
+                _take_back(out, existed)
+            first = images["reason"].iloc[0]
+            raise DataError(f"None of the {len(images)} images can be used; the first one: {first}")
+        bad_images = _bad_images(config, table, images)
+        set_aside = {**set_aside, **catalogs.set_aside, "frames": bad_frames, "images": bad_images}
+        prepared = _with_images(config, table, images)
+        examples = choose_examples(prepared)
+        shown = table[table["id"].isin(set().union(*examples.values()))]
+        galaxies = {galaxy.id: galaxy for galaxy in galaxies_of(config, shown)}
+        del table, images, shown
+        prepared, convention, more = add_photometry(config, prepared, catalogs.convention)
+        _write_quarantine(out, set_aside)
+        remove_outdated(out, names)
+        table = contract_columns(_with_radius(prepared), tree)
+        del prepared
+        write_dataset(out, table, (), describe(config, catalogs, convention), tree, recipe, config.storage)
+        info = read_info(out)
+        counts = info["counts"]
+        notes = [*notes, *catalogs.notes, *more]
+        if not counts["all"]["votes"] and not counts["all"]["log_ml"]:
+            notes.append("no galaxy has a label: the dataset serves prediction only")
+        listed = {name: len(part) for name, part in set_aside.items() if len(part)}
+        summary = Summary(out, counts, listed, notes, catalogs.matches)
+        from gzmass.datasets.preparation_page import write_page  # noqa: PLC0415  matplotlib takes a second
 
-    dataset = Dataset(out, info, table, tree, open_images(out, info, table["id"]))
-    write_page(config, dataset, summary, examples, galaxies, frames)
-    return summary
+        dataset = Dataset(out, info, table, tree, open_images(out, info, table["id"]))
+        write_page(config, dataset, summary, examples, galaxies, frames)
+        return summary
 
 
 def _frames(part):
@@ -159,6 +161,11 @@ def _splits(config, ids):
     if found.isna().any():
         raise DataError(
             f"The table {str(split.file)!r} gives no split for the galaxy {ids[found.isna()].tolist()[0]!r}."
+        )
+    if len(unknown := found[~found.isin(SPLITS)]):
+        raise DataError(
+            f"The column {split.column!r} of {str(split.file)!r} holds {unknown.iloc[0]!r}; allowed are "
+            f"{', '.join(SPLITS)}."
         )
     return found
 
@@ -202,7 +209,7 @@ def _not_asked(config):
 
 def _take_back(out, existed):
     """Remove what was made of a dataset without any image: its recipe is as likely to be wrong as the images."""
-    for made in [out / "recipe.yaml", *(out / "work").glob("*.json"), *(out / "work").glob("*.parquet")]:
+    for made in [out / "recipe.yaml", out / LOCK, *(out / "work").glob("*.json"), *(out / "work").glob("*.parquet")]:
         made.unlink(missing_ok=True)
     for folder in (out / "work", out / "images", *([] if existed else [out])):
         with suppress(OSError):  # it is not there, or holds something of someone else

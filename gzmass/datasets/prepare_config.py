@@ -56,6 +56,10 @@ class _Images(StrictModel):
         if len(given) != 1:
             received = f"; received {' and '.join(given)}" if given else ""
             raise ValueError(f"give one of folder, files, table, frames{received}")
+        if self.table is None and (idle := self.changed("id", "file")):
+            raise ValueError(f"{idle[0]} belongs to images.table, and names one of its columns")
+        if self.folder is None and self.files is None and self.changed("pattern"):
+            raise ValueError("pattern belongs to images.folder and images.files")
         if self.pattern.count("{id}") != 1:
             raise ValueError(f"the pattern must hold {{id}} once; received {self.pattern!r}")
         return self
@@ -95,6 +99,9 @@ class _Galaxies(StrictModel):
     columns: dict[str, str | _Column] = Field(default_factory=lambda: {"ra": "ra", "dec": "dec"})
 
 
+_OF_FORMAT = {"columns": "columns", "statistic": "galaxy_zoo_2", "n_votes": "kaggle", "q6_sums_to_one": "kaggle"}
+
+
 class _Votes(StrictModel):
     """A table of votes."""
 
@@ -109,7 +116,10 @@ class _Votes(StrictModel):
     match: MatchSettings = Field(default_factory=MatchSettings)
 
     @model_validator(mode="after")
-    def _positions_are_those_of_the_catalogue(self):
+    def _keys_belong_to_their_format(self):
+        for name, layout in _OF_FORMAT.items():
+            if self.format != layout and self.changed(name):
+                raise ValueError(f"{name} belongs to the format {layout!r}, not to {self.format!r}")
         if self.format == "galaxy_zoo_2":
             self.match.refuse_positions(self.format)
         return self
@@ -131,7 +141,7 @@ class _MassToLight(StrictModel):
     format: str = "columns"
     id: str | None = None
     columns: dict[str, str | _Column] = Field(default_factory=dict)
-    where: str | None = None
+    where: str | dict[str, list[float]] | None = None
     kind: Literal["measured", "proxy", "simulated"] = "measured"
     imf: str | None = None
     hubble: PositiveFloat | None = None
@@ -148,8 +158,13 @@ class _MassToLight(StrictModel):
             raise ValueError("columns are missing: the format 'columns' needs them")
         if self.format == "columns" and isinstance(self.file, list):
             raise ValueError("file is one file for the format 'columns'")
-        if self.format != "columns" and (self.columns or self.where):
-            raise ValueError(f"columns and where belong to the format 'columns', not to {self.format!r}")
+        if self.format != "columns" and self.columns:
+            raise ValueError(f"columns belong to the format 'columns', not to {self.format!r}")
+        if self.where is not None and isinstance(self.where, dict) == (self.format == "columns"):
+            raise ValueError(
+                "where is a column of true and false for the format 'columns', and for other formats a mapping of one "
+                "of our columns to the values that are used, such as {flag_sed: [0]}"
+            )
         if self.format != "columns":
             self.match.refuse_positions(self.format)
         if self.cosmology is not None and (self.hubble is not None or self.omega_m is not None):
@@ -211,6 +226,14 @@ class _Split(StrictModel):
     file: Path | None = None
     id: str = "id"
     column: str = "split"
+
+    @model_validator(mode="after")
+    def _one_way(self):
+        if self.file is None and (idle := self.changed("id", "column")):
+            raise ValueError(f"{idle[0]} belongs to a split by a table: add file")
+        if self.file is not None and (idle := self.changed("fractions", "salt")):
+            raise ValueError(f"{idle[0]} belongs to a split by a hash of the ids, not to one by a table")
+        return self
 
 
 def _as_list(value):
@@ -278,6 +301,8 @@ class PrepareConfig(StrictModel):
         if self.images.frames is not None:
             if self.galaxies is None:
                 raise ValueError("images.frames needs galaxies, which says where they are")
+            if missing := {"ra", "dec"} - set(self.galaxies.columns):
+                raise ValueError(f"images.frames needs galaxies.columns with ra and dec; {min(missing)} is missing")
             if self.cutout.radii is None and self.cutout.arcsec is None:
                 raise ValueError("images.frames needs cutout.radii or cutout.arcsec, which says how much is cut out")
         by_sky = [match for match in self._matches() if match.by == "sky"]

@@ -1,10 +1,12 @@
 """One galaxy's image: found in its file or in survey frames, centred, freed of neighbours, resampled and stretched."""
 
 from dataclasses import dataclass, replace
-from math import ceil, floor, isfinite, isnan
+from math import ceil, floor, isfinite, isnan, nan
 from typing import NamedTuple
 
 import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.wcs import NoConvergence
 
 from gzmass.errors import DataError
 from gzmass.images.centre import find_centre
@@ -19,10 +21,11 @@ __all__ = ["FLUXES", "MEASURED", "Galaxy", "PreparedImage", "delivered_image", "
 
 _ROOM = 1.3  # of the side, read around a cutout so that the centre can be found beside the middle
 _LEAST_SIDE = 8  # pixels; nothing of a galaxy's structure is in fewer
+_NANOMAGGIES = {"nanomaggy", "nanomaggies", "nanomaggie", "nmgy"}
 _MIDDLE, _LEAST_MIDDLE = 0.1, 3.0  # of the side, and pixels: where the galaxy itself must be
 
-#: Fluxes that are measured where the photometry is that of the images, in their unit.
-FLUXES = ("flux", "flux_err", "colour_flux", "colour_flux_err")
+#: What is measured where the photometry is that of the images: fluxes in their unit, and whether the aperture fits.
+FLUXES = ("flux", "flux_err", "flux_complete", "colour_flux", "colour_flux_err")
 #: What is known of an image when it is prepared.
 MEASURED = (
     "stretch_scale",
@@ -106,11 +109,11 @@ def prepare_image(config, galaxy, frames=None):
         side = (cutout.fraction or 1.0) * _largest_side(image.pixels, x, y)
     _require_size(side, "The square that is used", (side, side))
     cut_square(image.pixels, x, y, side)  # refuses what does not fit
+    if config.photometry is not None and config.photometry.measures_images:
+        measured |= _fluxes(config, galaxy, image, x, y)
     window = _window(image.pixels, x, y, side)
     x, y = x - window[1].start, y - window[0].start
     pixels, measured["filled_fraction"] = _fill(cutout, image.pixels[window], x, y)
-    if config.photometry is not None and config.photometry.measures_images:
-        measured |= _fluxes(config, galaxy, image, window, pixels, x, y)
     small = cut_and_resample(pixels, x, y, side, config.npix)
     scale_of_stretch = None if config.stretch.scale == "auto" else config.stretch.scale
     grey, used = stretch(small, config.stretch.kind, scale_of_stretch, config.stretch.peak)
@@ -142,7 +145,8 @@ def delivered_image(config, galaxy, frames=None):
         The image can not be used.
     """
     image, *_ = _delivered(config, galaxy, frames)
-    return stretch(resample(crop_centre(image.pixels), config.npix), config.stretch.kind)[0]
+    scale = None if config.stretch.scale == "auto" else config.stretch.scale
+    return stretch(resample(crop_centre(image.pixels), config.npix), config.stretch.kind, scale, config.stretch.peak)[0]
 
 
 def _delivered(config, galaxy, frames):
@@ -156,7 +160,7 @@ def _delivered(config, galaxy, frames):
     scale = image.pixel_scale_arcsec if isnan(galaxy.pixel_scale_arcsec) else galaxy.pixel_scale_arcsec
     x, y = _middle(image.pixels)
     if isfinite(galaxy.ra) and isfinite(galaxy.dec) and image.wcs is not None:
-        x, y = (float(v) for v in image.wcs.wcs_world2pix(galaxy.ra, galaxy.dec, 0))
+        x, y = _place(image.wcs, galaxy)
         ny, nx = image.pixels.shape
         if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
             place = f"at pixel {x:.0f}, {y:.0f} of {nx} x {ny}" if isfinite(x + y) else "on the far side of the sky"
@@ -165,6 +169,15 @@ def _delivered(config, galaxy, frames):
                 f"{str(galaxy.file)!r}: its WCS puts it {place}."
             )
     return image, x, y, scale
+
+
+def _place(wcs, galaxy):
+    """Position in pixels, by what the WCS itself says of its coordinates, their order and its distortions."""
+    try:
+        x, y = wcs.world_to_pixel(SkyCoord(galaxy.ra, galaxy.dec, unit="deg"))
+    except NoConvergence:  # of the distortions, far outside
+        return nan, nan
+    return float(x), float(y)
 
 
 def _require_size(side, what, shape):
@@ -251,12 +264,16 @@ def _fill(cutout, pixels, x, y):
     return filled, _fraction(replaced)
 
 
-def _fluxes(config, galaxy, image, window, pixels, x, y):
-    """Flux of the galaxy, and that of its image in the second band in the same aperture."""
+def _fluxes(config, galaxy, image, x, y):
+    """Flux of the galaxy, and that of its image in the second band in the same aperture.
+
+    They are measured in all of the image that was read: how much of it the network is to see changes no flux.
+    """
     photometry, part = config.photometry, config.images
     _require_unit(photometry, image, galaxy.file)
-    flux = aperture_flux(pixels, x, y)
-    fluxes = {"flux": flux.value, "flux_err": flux.error}
+    filled, _ = _fill(config.cutout, image.pixels, x, y)
+    flux = aperture_flux(filled, x, y)
+    fluxes = {"flux": flux.value, "flux_err": flux.error, "flux_complete": float(flux.complete)}
     if galaxy.colour_file is not None:
         other = read_linear_image(galaxy.colour_file, None, part.hdu, part.plane, part.mask)
         _require_unit(photometry, other, galaxy.colour_file)
@@ -266,14 +283,14 @@ def _fluxes(config, galaxy, image, window, pixels, x, y):
                 f"The images {galaxy.file!r} and {galaxy.colour_file!r} must have the same pixels. Received: "
                 f"{shapes[0]} and {shapes[1]}."
             )
-        filled, _ = _fill(config.cutout, other.pixels[window], x, y)
+        filled, _ = _fill(config.cutout, other.pixels, x, y)
         second = aperture_flux(filled, x, y, flux.radius)
         fluxes |= {"colour_flux": second.value, "colour_flux_err": second.error}
     return fluxes
 
 
 def _require_unit(photometry, image, file):
-    if photometry.zero_point is None and not (image.unit or "").lower().startswith("nanomag"):
+    if photometry.zero_point is None and (image.unit or "").strip().lower() not in _NANOMAGGIES:
         unit = "no unit (BUNIT)" if image.unit is None else f"the unit {image.unit!r}"
         raise DataError(
             f"The image {str(file)!r} has {unit}: the key photometry.zero_point must say which AB "

@@ -58,8 +58,8 @@ class MatchSettings(StrictModel):
     def _consistent(self):
         if self.by == "sky" and self.through is not None:
             raise ValueError("a table to go through belongs to a match by id, not by sky")
-        if self.by == "id" and (self.ra is not None or self.dec is not None):
-            raise ValueError("ra and dec belong to a match by sky, not by id")
+        if self.by == "id" and (idle := self.changed("ra", "dec", "radius_arcsec", "mode")):
+            raise ValueError(f"{idle[0]} belongs to a match by sky, not by id: add by: sky")
         return self
 
     @property

@@ -106,6 +106,11 @@ def add_photometry(config, table, convention):
     notes = []
     if missing := int(np.isnan(light).sum()):
         notes.append(f"photometry: {missing} of {len(table)} galaxies get no luminosity")
+    if "flux_complete" in table and (cut := int((table["flux_complete"] == 0).sum())):
+        notes.append(
+            f"photometry: the edge of the image cuts the aperture of {cut} of {len(table)} galaxies (flux_complete "
+            "is 0), so some of their light is missing"
+        )
     new = {"luminosity_g": 10**light, "log_luminosity_err": light_err, "distance_mpc": distance}
     if "log_mstar" in table:
         mass_err = table["log_mstar_err"] if "log_mstar_err" in table else pd.Series(np.nan, index=table.index)
@@ -114,7 +119,7 @@ def add_photometry(config, table, convention):
         if beyond.any():
             notes.append(f"photometry: {int(beyond.sum())} ratios beyond 10^+-{MAX_LOG_ML:g} are left out")
         new["log_ml_g"] = np.where(beyond, np.nan, ratio)
-        new["log_ml_g_err"] = np.where(beyond, np.nan, ratio_err)
+        new["log_ml_g_err"] = np.where(beyond | np.isnan(ratio), np.nan, ratio_err)
     table = table.drop(columns=[c for c in BRIGHTNESSES if c in table]).assign(**new)
     return table, _together(convention, own), notes
 

@@ -13,6 +13,7 @@ from gzmass.catalogs.ids import among
 from gzmass.catalogs.joins import outer_join
 from gzmass.catalogs.mass_to_light import read_mass_to_light
 from gzmass.catalogs.stellar_mass import read_stellar_mass
+from gzmass.catalogs.surveys import describe
 from gzmass.catalogs.tables import named_columns, read_table
 from gzmass.datasets.prepare_config import BRIGHTNESSES, plain_columns
 from gzmass.datasets.prepare_conventions import (
@@ -31,6 +32,8 @@ __all__ = ["Catalogs", "check_columns", "read_catalogs"]
 
 _OURS = ("id", "file", "split", "reason", *MEASURED)
 _RATIO = ("log_ml_g", "log_ml_g_err", "ml_g", "ml_g_err")
+_MASS = ("log_mstar", "log_mstar_err")
+_LIGHT = ("luminosity_g", "log_luminosity_err")
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ def read_catalogs(config, sample):
     """
     sample, notes = without_impossible_values(sample, "" if config.galaxies is None else str(config.galaxies.file))
     result = Catalogs(sample, {}, [f"galaxies: {note}" for note in notes], [], Convention(), None)
+    if config.photometry is not None:
+        _refuse_light(config)
     for name, part in _named(config.metadata, "metadata"):
         result = _add(result, name, part, *_read_columns(part, name))
     if config.votes is not None:
@@ -93,6 +98,16 @@ def read_catalogs(config, sample):
     if config.photometry is not None and config.photometry.file is not None:
         result = _add(result, "photometry", config.photometry, *_read_columns(config.photometry, "photometry"))
     return _add_masses(config, result, sample)
+
+
+def _refuse_light(config):
+    """Refuse luminosities of a table beside photometry, which computes them."""
+    galaxies = [] if config.galaxies is None else [("galaxies", config.galaxies)]
+    for name, part in (*galaxies, *_named(config.metadata, "metadata")):
+        if given := [column for column in _LIGHT if column in part.columns]:
+            raise ConfigError(
+                f"The key photometry computes {given[0]!r}, which {name}.columns already gives; leave one out."
+            )
 
 
 def _named(parts, name):
@@ -140,7 +155,7 @@ def check_columns(key, columns):
     for column in columns:
         if (column in _OURS and not (key == "photometry" and column in BRIGHTNESSES)) or column.endswith("_votes"):
             raise ConfigError(f"The key {key}.columns can not hold {column!r}: gzmass makes that column itself.")
-        if not key.startswith("mass_to_light") and column in _RATIO:
+        if not key.startswith("mass_to_light") and column in (*_RATIO, *_MASS):
             raise ConfigError(f"The key {key}.columns can not hold {column!r}: the key mass_to_light.columns does.")
 
 
@@ -175,6 +190,7 @@ def _add_masses(config, result, sample):
     if len(kinds) > 1:
         raise ConfigError(f"The tables of mass_to_light must be of one kind. Received: {', '.join(sorted(kinds))}.")
     convention, cosmology, first = Convention(), None, None
+    earlier = list(result.table)
     for name, part in parts:
         table, bad, notes, own = _read_masses(config, part, name, sample)
         table, own, more = bring_to_hubble(table, own, config.photometry)
@@ -185,26 +201,33 @@ def _add_masses(config, result, sample):
             convention = own
         else:
             convention = join_conventions(convention, own, before.columns, table.columns, (first, name))
-            result = replace(result, table=sample[_keys(sample)])
+            result = replace(result, table=before[earlier])
         result = _add(result, name, part, table, bad, [*notes, *more])
         if first is not None:
-            result = replace(result, table=_take_where_unknown(before, result.table))
+            result = replace(result, table=_take_where_unknown(before, result.table, earlier))
         first = name if first is None else f"{first}, {name}"
+    if cosmology is None and config.photometry is not None:
+        cosmology = in_words(config.photometry.hubble, config.photometry.omega_m)
     return replace(result, convention=convention, cosmology=cosmology)
 
 
-def _keys(sample):
-    return [column for column in ("id", "ra", "dec") if column in sample]
+def _take_where_unknown(table, other, earlier):
+    """Fill the galaxies without mass and ratio from another catalogue that has one, all its columns together.
 
-
-def _take_where_unknown(table, other):
-    """Fill the galaxies without mass and ratio from another catalogue, all its columns together."""
-    labels = [column for column in ("log_ml_g", "log_mstar") if column in table]
-    unknown = table[labels].isna().all(axis=1)
-    for column in other.columns.difference(["id", "ra", "dec"], sort=False):
+    What the sections before those of masses give stays theirs; of galaxies that neither catalogue knows a mass of, the
+    other one gives what is missing.
+    """
+    unknown = _labels(table).isna().all(axis=1)
+    labelled = unknown & _labels(other).notna().any(axis=1)
+    for column in other:
         known = table[column] if column in table else pd.Series(np.nan, index=table.index)
-        table = table.assign(**{column: known.where(~unknown, other[column])})
+        taken = labelled | (unknown & known.isna())
+        table = table.assign(**{column: other[column] if column in earlier else known.where(~taken, other[column])})
     return table
+
+
+def _labels(table):
+    return table[[column for column in ("log_ml_g", "log_mstar") if column in table]]
 
 
 def _read_masses(config, part, name, sample):
@@ -212,6 +235,7 @@ def _read_masses(config, part, name, sample):
     if part.format != "columns":
         # an id of another name than the catalogue's first one can not be asked for while it is read
         table, bad, convention = read_stellar_mass(part.file, part.format, None if part.id else _wanted(part, sample))
+        table, notes = _chosen(table, part, name)
         own = declared_convention(part)
         refuse_different(convention, replace(own, source=f"the section {name}"))
         if config.photometry is not None:
@@ -219,7 +243,7 @@ def _read_masses(config, part, name, sample):
             table = table.drop(columns=[c for c in (*_RATIO, "luminosity_g") if c in table])
         elif "log_ml_g" in table:
             refuse_different(convention, replace(LOG_ML_G, band=config.band), "log_ml")
-        return table, bad, [], filled(convention, own)
+        return table, bad, notes, filled(convention, own)
     convention = declared_convention(part)
     columns = _columns(part, name)
     if config.photometry is None or "log_mstar" not in columns:
@@ -238,6 +262,28 @@ def _read_masses(config, part, name, sample):
         raise ConfigError(f"The key {name}.where goes with a column log_ml_g or ml_g, not with log_mstar.")
     table, bad, notes = _read_columns(part, name)
     return table, bad, notes, convention
+
+
+def _chosen(table, part, name):
+    """Confine a catalogue to the rows that are asked for, or say how many its authors do not hold for good."""
+    if part.where is None:
+        good, notes = describe("stellar_mass", part.format).get("good", {}), []
+        for column, values in good.items():
+            wrong = ~table[column].isin(values) & table[column].notna() if column in table else pd.Series(dtype=bool)
+            if wrong.any():
+                notes.append(
+                    f"{name}: {int(wrong.sum())} rows have a {column} other than {values[0]}; where: "
+                    f"{{{column}: {values}}} leaves them out"
+                )
+        return table, notes
+    if strange := sorted(set(part.where) - set(table)):
+        raise ConfigError(
+            f"The key {name}.where names a column {strange[0]!r} that the format {part.format!r} has not; it has "
+            f"{', '.join(column for column in table if column != 'id')}."
+        )
+    used = np.logical_and.reduce([table[column].isin(values) for column, values in part.where.items()])
+    notes = [f"{name}: {int((~used).sum())} rows left out by where"] if not used.all() else []
+    return table[used].reset_index(drop=True), notes
 
 
 def _add(result, name, part, other, bad, notes):

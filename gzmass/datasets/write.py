@@ -29,12 +29,10 @@ from gzmass.datasets.storage import (
     unpack_images,
     write_png,
 )
-from gzmass.engine import fingerprint, write_atomically
-from gzmass.errors import ConfigError, DataError
+from gzmass.engine import RECIPE, fingerprint, refuse_another, refuse_held, write_atomically
+from gzmass.errors import DataError
 
 __all__ = ["begin_dataset", "change_storage", "encode_png", "write_dataset"]
-
-_RECIPE = "recipe.yaml"
 
 
 def begin_dataset(path, recipe, tree=None):
@@ -57,22 +55,14 @@ def begin_dataset(path, recipe, tree=None):
     Raises
     ------
     ConfigError
-        The directory holds something else, or a dataset that was made by another recipe.
+        The directory holds something else, or a dataset that was made by another recipe, or another process works in
+        it.
     """
     path = Path(path)
-    file = path / _RECIPE
     mark = fingerprint([recipe, None if tree is None else tree.hash])
-    if file.is_file():
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
-        if not isinstance(found, dict) or found.get("fingerprint") != mark:
-            raise ConfigError(
-                f"The directory {str(path)!r} holds a dataset made with another configuration ({_RECIPE} says which); "
-                "choose another directory or delete this one."
-            )
-    elif path.exists() and (not path.is_dir() or any(p for p in path.iterdir() if not p.name.startswith(".partial-"))):
-        raise ConfigError(f"The path {str(path)!r} exists and is not a dataset; choose a new or an empty directory.")
-    else:
-        _write_yaml(file, {"fingerprint": mark, "recipe": recipe})
+    if not refuse_another(path, recipe, mark, "dataset files"):
+        _write_yaml(path / RECIPE, {"fingerprint": mark, "recipe": recipe})
+    refuse_held(path)  # the beginnings of files that are removed here are its own
     (path / "images").mkdir(exist_ok=True)
     for folder in ("images", "shards", "work", "work/shards"):
         with suppress(FileNotFoundError), os.scandir(path / folder) as entries:

@@ -2,16 +2,21 @@
 
 from gzmass.engine.choose import open_engine
 from gzmass.engine.local import LocalEngine, map_pieces
-from gzmass.engine.units import Unit, claim_directory, run_units
+from gzmass.engine.lock import hold_directory, refuse_held
+from gzmass.engine.units import RECIPE, Unit, claim_directory, refuse_another, run_units
 from gzmass.engine.work import fingerprint, write_atomically
 
 __all__ = [
+    "RECIPE",
     "LocalEngine",
     "Unit",
     "claim_directory",
     "fingerprint",
+    "hold_directory",
     "map_pieces",
     "open_engine",
+    "refuse_another",
+    "refuse_held",
     "run_units",
     "write_atomically",
 ]

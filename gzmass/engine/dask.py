@@ -276,10 +276,15 @@ def _slurm_cluster(file):
     return slurm_cluster(file)
 
 
+_LOUD = {"distributed", "asyncio", "tornado"}
+
+
 @contextmanager
 def _quiet():
     """Keep Dask's log, lines of several modules about one event, from the terminal; what matters is raised."""
-    loggers = [logging.getLogger(name) for name in ("distributed", "asyncio", "tornado")]
+    # some modules have a level of their own
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in _LOUD]
+    loggers = [logging.getLogger(name) for name in names]
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)

@@ -2,12 +2,12 @@
 
 import os
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gzmass.errors import ConfigError
 
-__all__ = ["LOCK", "hold_directory"]
+__all__ = ["LOCK", "hold_directory", "refuse_held"]
 
 #: Name of the file, in the directory that is held.
 LOCK = "running.lock"
@@ -40,9 +40,7 @@ def hold_directory(out):
     try:
         _take(file)
     except FileExistsError:
-        if not _left_behind(file):
-            raise ConfigError(_refusal(file)) from None
-        file.unlink(missing_ok=True)
+        _remove_left_behind(file)
         try:
             _take(file)
         except FileExistsError:  # another was faster
@@ -55,9 +53,46 @@ def hold_directory(out):
         file.unlink(missing_ok=True)
 
 
+def refuse_held(out):
+    """Refuse a directory in which another process works.
+
+    Parameters
+    ----------
+    out : str or pathlib.Path
+        The directory.
+
+    Raises
+    ------
+    ConfigError
+        A process that lives, or one of another host, holds the directory.
+    """
+    file = Path(out).resolve() / LOCK
+    if file.exists() and file not in _HELD and not _left_behind(file):
+        raise ConfigError(_refusal(file))
+
+
 def _take(file):
     with file.open("x", encoding="utf-8") as stream:
-        stream.write(f"{socket.gethostname()} {os.getpid()}\n")
+        try:
+            stream.write(f"{socket.gethostname()} {os.getpid()}\n")
+            stream.flush()
+        except OSError as error:  # the disk is full: an empty file would keep everybody out
+            file.unlink()
+            raise OSError(error.errno, error.strerror, str(file.parent)) from None
+
+
+def _remove_left_behind(file):
+    """Remove what a dead process left; refuse the directory if it is held."""
+    holder = _holder(file)
+    if not _left_behind(file):
+        raise ConfigError(_refusal(file))
+    aside = file.with_name(f"{LOCK}.{os.getpid()}")
+    with suppress(FileNotFoundError):
+        file.rename(aside)
+        if _holder(aside) != holder:  # another process took it over in between: that was its own
+            aside.rename(file)
+            raise ConfigError(_refusal(file))
+        aside.unlink()
 
 
 def _holder(file):

@@ -13,7 +13,7 @@ from gzmass.engine.lock import LOCK, hold_directory
 from gzmass.engine.work import fingerprint, write_atomically
 from gzmass.errors import ConfigError, GzmassError
 
-__all__ = ["FAILED", "RECIPE", "Unit", "UnitsSummary", "claim_directory", "run_units"]
+__all__ = ["FAILED", "RECIPE", "Unit", "UnitsSummary", "claim_directory", "refuse_another", "run_units"]
 
 #: Table of the units that failed, in the directory of the outputs.
 FAILED = "failed_units.csv"
@@ -89,20 +89,48 @@ def claim_directory(out, recipe, what):
         The directory holds something else, or outputs of another recipe, or another process works in it.
     """
     out, mark = Path(out), fingerprint(recipe)
-    _refuse_another(out, recipe, mark, what)  # into which nothing is written, not even for a moment
+    refuse_another(out, recipe, mark, what)  # into which nothing is written, not even for a moment
     with hold_directory(out):
-        if not _refuse_another(out, recipe, mark, what):
+        if not refuse_another(out, recipe, mark, what):
             with write_atomically(out / RECIPE) as partial:
                 text = yaml.safe_dump({"fingerprint": mark, "recipe": recipe}, sort_keys=False, allow_unicode=True)
                 partial.write_text(text, encoding="utf-8")
         yield mark
 
 
-def _refuse_another(out, recipe, mark, what):
-    """Refuse a directory of something else; say whether it was begun with this recipe."""
+def refuse_another(out, recipe, mark, what):
+    """Refuse a directory that holds something else, or what another recipe made.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        The directory.
+    recipe : dict
+        All that decides what it is to hold, as plain data.
+    mark : str
+        Its fingerprint.
+    what : str
+        What the directory holds, in words.
+
+    Returns
+    -------
+    bool
+        Whether it was begun with this recipe.
+
+    Raises
+    ------
+    ConfigError
+        It holds something else, or ``recipe.yaml`` says another recipe or can not be read.
+    """
     file = out / RECIPE
     if file.is_file():
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        try:
+            found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError):
+            raise ConfigError(
+                f"The file {str(file)!r}, which says what {what} were made from, is damaged; delete the directory, or "
+                "choose another."
+            ) from None
         found = found if isinstance(found, dict) else {}
         if found.get("fingerprint") != mark:
             before = found.get("recipe") or {}

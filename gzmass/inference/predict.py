@@ -10,7 +10,7 @@ from gzmass.errors import DataError
 from gzmass.evaluation import QUANTITIES
 from gzmass.inference.ensemble import Ensemble, load_ensemble
 from gzmass.inference.reading import read_ahead
-from gzmass.inference.rows import judge_stretch, predict_rows
+from gzmass.inference.rows import judge_stretch, predict_rows, refuse_other_tree
 from gzmass.models import Run, load_run
 
 __all__ = ["FORMATS", "predict", "write_predictions"]
@@ -49,8 +49,8 @@ def predict(run, dataset, split=None, out=None, progress=None):
     Raises
     ------
     DataError
-        The dataset has images of another size or lacks a metadata column that a run needs, the split has no
-        galaxies, the runs can not be averaged, or the ending of `out` stands for no format.
+        The dataset has images of another size, votes of another tree, or lacks a metadata column that a run needs, the
+        split has no galaxies, the runs can not be averaged, or the ending of `out` stands for no format.
     """
     if out is not None:
         _format(out)
@@ -62,6 +62,8 @@ def predict(run, dataset, split=None, out=None, progress=None):
             f"The run {str(runs[0].path)!r} takes images of {npix} px, the dataset {str(dataset.path)!r} has "
             f"{dataset.npix} px: prepare one with npix={npix}."
         )
+    for one in runs:
+        refuse_other_tree(one.path, one.card, dataset.info.get("tree_hash"), str(dataset.path))
     rows = dataset.require_rows(split)
     optional = [name for name in ("luminosity_g", "stretch_scale", *QUANTITIES) if name != "log_ml_g"]
     columns = list(dict.fromkeys([*predictor.metadata, *(name for name in optional if name in dataset.table)]))

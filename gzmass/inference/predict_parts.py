@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gzmass._version import __version__
@@ -16,6 +17,7 @@ from gzmass.errors import DataError
 from gzmass.inference.ensemble import refuse_different_cards
 from gzmass.inference.parts import PART_KEY, Job, columns_looked_at, make_part
 from gzmass.inference.reading import Reading, Rows, first_npix
+from gzmass.inference.rows import refuse_other_tree
 from gzmass.inference.sources import Source, find_galaxies
 from gzmass.models.run import read_card
 
@@ -138,7 +140,9 @@ def predict_parts(runs, galaxies, out, engine=None, split=None, progress=None, s
     units, engine = _units(source, out), engine or LocalEngine()
     with claim_directory(out, recipe, "predictions"):
         if not all(unit.output.is_file() for unit in units):  # a catalogue of fewer units is none of these
-            (out / "hats" / "hats.properties").unlink(missing_ok=True)
+            root = out if source.kind == "hats" else out / "hats"
+            for name in ("hats.properties", "properties"):  # what LSDB opens a catalogue by
+                (root / name).unlink(missing_ok=True)
         ran = run_units(engine, bind(make_part, job), units, out, progress)
         counts = _counts(units, job.mark)
         hats, note = _finish(source, out, [unit.output for unit in units if unit.output.is_file()], engine, say)
@@ -154,13 +158,8 @@ def _refuse_misfits(runs, cards, source, split):
             f"The run {str(runs[0])!r} takes images of {card['npix']} px, the galaxies of {source.name!r} have {npix} "
             f"px: prepare them with npix={card['npix']}."
         )
-    theirs = source.info.get("tree_hash")
     for run, one in zip(runs, cards, strict=True):
-        if one["tree"] and theirs and one["tree_hash"] != theirs:
-            raise DataError(
-                f"The run {str(run)!r} learnt votes of the tree {one['tree']['name']!r} (hash {one['tree_hash']}), the "
-                f"galaxies of {source.name!r} have votes of another (hash {theirs}): their answers have other names."
-            )
+        refuse_other_tree(run, one, source.info.get("tree_hash"), source.name)
         for name in one["metadata"]:
             if name not in source.numerical:
                 raise DataError(
@@ -206,11 +205,14 @@ def _counts(units, mark):
     def read(unit):
         if not unit.output.is_file():
             return {"rows": 0, "failed": 0, "outside": 0}
-        found = json.loads((pq.read_schema(unit.output).metadata or {}).get(PART_KEY, b"{}"))
+        try:
+            found = json.loads((pq.read_schema(unit.output).metadata or {}).get(PART_KEY, b"{}"))
+        except (pa.ArrowException, ValueError):  # cut off, as by a power cut
+            found = {}
         if found.get("fingerprint") != mark:
             raise DataError(
-                f"The part {str(unit.output)!r} was not made by this run from these galaxies; delete it and run the "
-                "same command again."
+                f"The part {str(unit.output)!r} is damaged or was not made by this run from these galaxies; delete "
+                "it and run the same command again."
             )
         return found
 

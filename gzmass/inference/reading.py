@@ -184,6 +184,11 @@ def _read(reading, rows):
                 kept = batch.slice(max(0, rows.first - position), max(0, end - max(position, rows.first)))
                 position += len(batch)
                 if len(kept):
+                    if missing := kept[reading.id_column].null_count:  # beside which whole ids would lose their digits
+                        raise DataError(
+                            f"The column {reading.id_column!r} of {str(rows.path)!r} must hold an id for each galaxy. "
+                            f"Received: {missing} missing ones."
+                        )
                     table, images = _split(reading, kept)
                     yield table, images
     except FileNotFoundError:

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-__all__ = ["judge_stretch", "predict_rows"]
+from gzmass.errors import DataError
+
+__all__ = ["judge_stretch", "predict_rows", "refuse_other_tree"]
 
 _TEXT = ("status", "status_reason", "out_of_domain_reason")
 
@@ -63,3 +65,29 @@ def judge_stretch(predictions, run, stretch):
             "; ".join(filter(None, [reason, known])) if status == "ok" else ""
             for known, status in zip(predictions["out_of_domain_reason"], predictions["status"], strict=True)
         ]
+
+
+def refuse_other_tree(path, card, tree_hash, name):
+    """Refuse galaxies that have votes of another tree than a run has learnt.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The run.
+    card : dict
+        Its card.
+    tree_hash : str or None
+        Fingerprint of the tree of the galaxies; None if they have no votes.
+    name : str
+        What the galaxies are called in an error.
+
+    Raises
+    ------
+    DataError
+        The trees differ.
+    """
+    if card["tree"] and tree_hash and card["tree_hash"] != tree_hash:
+        raise DataError(
+            f"The run {str(path)!r} learnt votes of the tree {card['tree']['name']!r} (hash {card['tree_hash']}), the "
+            f"galaxies of {name!r} have votes of another (hash {tree_hash}): their answers have other names."
+        )

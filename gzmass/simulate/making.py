@@ -9,7 +9,7 @@ from gzmass.datasets import begin_dataset, change_storage, split_by_id, write_da
 from gzmass.datasets.parcels import write_parcel
 from gzmass.datasets.storage import check_storage, write_png
 from gzmass.datasets.write import encode_png
-from gzmass.engine import map_pieces, write_atomically
+from gzmass.engine import hold_directory, map_pieces, write_atomically
 from gzmass.errors import ConfigError
 from gzmass.images import SKY_GREY, log_stretch
 from gzmass.simulate.population import COSMOLOGY, M_SUN_G, draw_population, explainable_r2, galaxy_rng, measured
@@ -83,18 +83,19 @@ def simulate(
         "unlabelled_votes": float(unlabelled_votes), "unlabelled_ml": float(unlabelled_ml), "fractions": fractions,
     }  # fmt: skip
     path = begin_dataset(out, recipe, tree)
-    if (path / "dataset.yaml").is_file():
-        change_storage(path, storage)
-    else:
-        _render_units(path, n_galaxies, npix, seed, workers, progress, storage)
-        scales = sorted((path / "units").glob("[0-9]*.npy"))
-        table["stretch_scale"] = np.concatenate([np.load(file) for file in scales])
-        write_dataset(path, table, (), _info(table, recipe), tree=tree, recipe=recipe, storage=storage)
-    units = path / "units"
-    for file in units.glob("*"):
-        file.unlink()
-    if units.is_dir():
-        units.rmdir()
+    with hold_directory(path):
+        if (path / "dataset.yaml").is_file():
+            change_storage(path, storage)
+        else:
+            _render_units(path, n_galaxies, npix, seed, workers, progress, storage)
+            scales = sorted((path / "units").glob("[0-9]*.npy"))
+            table["stretch_scale"] = np.concatenate([np.load(file) for file in scales])
+            write_dataset(path, table, (), _info(table, recipe), tree=tree, recipe=recipe, storage=storage)
+        units = path / "units"
+        for file in units.glob("*"):
+            file.unlink()
+        if units.is_dir():
+            units.rmdir()
     return {
         "path": path,
         "n_galaxies": len(table),

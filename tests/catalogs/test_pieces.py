@@ -193,3 +193,53 @@ def test_only_the_columns_asked_for_are_needed(tmp_path):
         next(iterate_table(write(tmp_path / "t.dat", galaxies()), ["ra"]))
     with pytest.raises(DataError, match=r"only \.csv, .* take names"):
         next(iterate_table(write(tmp_path / "t.fits", galaxies()), names=["a"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line", "n"),
+    [
+        ("long.csv", "id,z,m\n1,0.05,10\n\n2,0.05,9,4\n", 4, 4),
+        ("cut.csv", "id,z,m\n1,0.05,10\n2,0.0", 3, 2),
+        ("quoted.csv", 'id,z,m\n1,"a, ""b""\nc",10\n2,"d, e"\n', 4, 2),
+        ("blanks.dat", "# id z m\n1 0.05 10 # a comment\n# another\n2 10\n", 4, 2),
+        ("tabs.tsv.gz", "id\tz\tm\r\n1\t\t10\r\n2\t1\t2\t3\r\n", 3, 4),
+    ],
+)
+def test_a_row_with_other_fields_would_shift_them_and_is_refused(tmp_path, name, text, line, n):
+    packed = gzip.compress(text.encode()) if name.endswith(".gz") else text.encode()
+    (tmp_path / name).write_bytes(packed)
+    with pytest.raises(DataError, match=rf"{name}' has 3 columns and in its line {line} {n} fields"):
+        read_table(tmp_path / name, "id", ["m"])
+
+
+def test_a_separator_at_the_end_of_each_line_and_quotes_over_several_are_allowed(tmp_path):
+    (tmp_path / "a.csv").write_text('id,name,m\n1,"a,\nb",10,\n\n2,"",9,')
+    table, _ = read_table(tmp_path / "a.csv", "id", ["m"])
+    assert table.to_numpy().tolist() == [[1, 10], [2, 9]]
+
+
+def test_the_masks_that_astropy_writes_beside_columns_of_parquet(tmp_path):
+    z = np.ma.array([0.1, 0.2, 0.3], mask=[False, True, False])
+    ids = np.ma.array(FIRST + np.arange(3), mask=[False, False, True])
+    Table({"id": ids, "z": z, "v": np.arange(6).reshape(3, 2)}).write(tmp_path / "a.parquet")
+    (piece,) = iterate_table(tmp_path / "a.parquet", ["id", "z", "v[1]"])
+    assert piece["id"].iloc[:2].tolist() == [FIRST, FIRST + 1]
+    assert piece["id"].isna().tolist() == [False, False, True]
+    np.testing.assert_array_equal(piece["z"], [0.1, np.nan, 0.3])
+    (every,) = iterate_table(tmp_path / "a.parquet")
+    assert list(every) == ["id", "z", "v"]
+
+
+def test_the_null_of_fits_is_one_of_the_numbers_as_they_are_stored(tmp_path):
+    columns = [
+        fits.Column("scaled", "I", array=np.array([1000, -32768, 3000], dtype=np.int16), null=-32768),
+        fits.Column("unsigned", "I", bzero=32768, array=np.array([10, 0, 30], dtype=np.uint16), null=-32768),
+        fits.Column("plain", "J", array=np.array([1, 2, -9]), null=-9),
+    ]
+    hdu = fits.BinTableHDU.from_columns(columns)
+    hdu.header["TSCAL1"], hdu.header["TZERO1"] = 0.01, 0.0
+    hdu.writeto(tmp_path / "a.fits")
+    (piece,) = iterate_table(tmp_path / "a.fits", ["scaled", "unsigned", "plain"])
+    np.testing.assert_allclose(piece["scaled"], [10, np.nan, 30])
+    np.testing.assert_array_equal(piece["unsigned"], [10, np.nan, 30])
+    np.testing.assert_array_equal(piece["plain"], [1, 2, np.nan])

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
-from gzmass.catalogs import Convention, read_stellar_mass, refuse_different
+from gzmass.catalogs import Convention, luminosity_distance, read_stellar_mass, refuse_different
 from gzmass.catalogs.surveys import describe
 from gzmass.errors import ConfigError, DataError
 
@@ -136,7 +136,11 @@ def test_nsa_as_fits_and_as_sql_writes_it(tmp_path):
         assert np.allclose(table["log_mstar"].iloc[1:], np.arange(8, 7 + N))
         assert np.allclose(table["log_ml_g"], np.log10((4 + 7 * np.arange(N)) / 10), atol=1e-6)
         assert np.allclose(table["absolute_magnitude_g"], -(4 + 7 * np.arange(N)))
-        assert np.allclose(table["distance_redshift"] / table["redshift"], 1.1)
+        # on the redshift without peculiar velocities, 1.1 times the other one, rests the mass
+        distance = luminosity_distance(1.1 * table["redshift"], hubble=100, omega_m=0.3)
+        assert np.allclose(table["distance_mpc"], distance, equal_nan=True)
+        light = np.log10(table["luminosity_g"])
+        assert np.allclose(light, table["log_mstar"] - table["log_ml_g"], equal_nan=True)
         assert table["radius_arcsec"].tolist() == list(range(N))
         assert set_aside.empty
         assert (convention.h_scaling, convention.hubble) == (-2, 100)

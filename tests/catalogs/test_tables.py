@@ -107,3 +107,14 @@ def test_ids_of_which_only_some_look_like_floating_point_numbers(tmp_path):
     with pytest.raises(DataError, match=r"Received: 1\.2376487217892561e\+18"):
         read_table(tmp_path / "t.csv", "objid")
     assert clean_ids(pd.Series(["1.5", "J1200"]), "x").tolist() == ["1.5", "J1200"]
+
+
+def test_sexagesimal_text_is_in_degrees_whatever_unit_is_named():
+    table = pd.DataFrame({"id": [1, 2], "RA": ["01:00:00", "12:00:00"], "DEC": ["-01:30:00", "02:00:00"]})
+    named = {"ra": {"column": "RA", "unit": "hourangle"}, "dec": {"column": "DEC", "unit": "deg"}}
+    columns = named_columns(table, named, "t.csv")
+    np.testing.assert_allclose(columns["ra"], [15, 180])
+    np.testing.assert_allclose(columns["dec"], [-1.5, 2])
+    mixed = table.assign(RA=["150.5", "10:00:00"])
+    with pytest.raises(DataError, match=r"either degrees or sexagesimal .* Received: '150.5' beside '10:00:00'"):
+        named_columns(mixed, named, "t.csv")

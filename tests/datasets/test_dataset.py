@@ -170,11 +170,11 @@ def test_writing_goes_on_and_gives_the_same_bytes(template, tmp_path):
 
 def test_other_things_are_not_overwritten(path, tmp_path):
     table = make_table()
-    with pytest.raises(ConfigError, match="made with another configuration"):
+    with pytest.raises(ConfigError, match="dataset files made from another npix"):
         write_dataset(path, table, make_images(table, 20), {"npix": 20}, TREE)
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "a.txt").write_text("dear")
-    with pytest.raises(ConfigError, match="is not a dataset"):
+    with pytest.raises(ConfigError, match="holds no dataset files"):
         write_dataset(tmp_path / "letters", table, [], {"npix": 16}, TREE)
 
 

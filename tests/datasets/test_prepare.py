@@ -172,9 +172,9 @@ def test_two_processes_give_the_same_bytes(source):
 
 def test_another_configuration_is_refused(source):
     prepare(config(source))
-    with pytest.raises(ConfigError, match="made with another configuration"):
+    with pytest.raises(ConfigError, match="dataset files made from another npix"):
         prepare(config(source, npix=24))
-    with pytest.raises(ConfigError, match="is not a dataset"):
+    with pytest.raises(ConfigError, match="holds no dataset files"):
         prepare(config(source, out=source / "fits"))
 
 
@@ -207,7 +207,7 @@ def test_what_someone_else_put_there_stays(source):
     mine = source / "ds" / "my.partial-notes.txt"
     mine.parent.mkdir()
     mine.write_text("notes")
-    with pytest.raises(ConfigError, match="is not a dataset"):
+    with pytest.raises(ConfigError, match="holds no dataset files"):
         prepare(config(source))
     mine = mine.rename(source / "ds" / ".partial-1-notes.txt")
     for file in (source / "fits").glob("*.fits"):

@@ -168,7 +168,7 @@ def test_tables_of_columns_matched_by_position(config, folder):
         prepare(config(out=folder / "no_ra", mass_to_light={**ratios, "match": {"by": "sky"}}))
     with pytest.raises(ConfigError, match=r"the column to match by is mass_to_light\.match\.dec"):
         prepare(config(out=folder / "no_ra", mass_to_light={**ratios, "columns": {"log_ml_g": "ml", "dec": "DEC"}}))
-    with pytest.raises(ValueError, match="belong to a match by sky, not by id"):
+    with pytest.raises(ValueError, match="ra belongs to a match by sky, not by id"):
         config(metadata={**part, "columns": {"redshift": "z"}, "match": {"ra": "RA"}})
     with pytest.raises(ValueError, match="those of the format 'gswlc' are known"):
         config(mass_to_light={"file": "gswlc.dat", "format": "gswlc", "match": match})
@@ -406,3 +406,87 @@ def test_the_command_ends_with_exit_code_2_for_two_initial_mass_functions(config
     assert load_config(PrepareConfig, folder / "imf.yaml") == settings
     assert main(["prepare", str(folder / "imf.yaml")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_second_table_of_masses_takes_nothing_from_galaxies_that_it_does_not_know(config, folder):
+    galaxies = pd.read_csv(folder / "galaxies.csv").assign(z=0.05)
+    galaxies.to_csv(folder / "with_z.csv", index=False)
+    # the first table knows the galaxies 0, 1, 3, 4 and 5 (2 is -99), the second one has a label of 2 alone
+    pd.DataFrame({"objid": IDS[:2], "ml": [0.4, np.nan], "flag": [1.0, 5.0]}).to_csv(folder / "one.csv", index=False)
+    pd.DataFrame({"objid": IDS[1:4], "ml": [np.nan, 0.5, np.nan], "flag": [6.0, 7.0, 8.0]}).to_csv(
+        folder / "two.csv", index=False
+    )
+    tables = [
+        {"file": name, "id": "objid", "imf": "chabrier", "columns": {"log_ml_g": "ml", "flag": "flag"}}
+        for name in ("one.csv", "two.csv")
+    ]
+    listed = {"file": "with_z.csv", "id": "objid", "columns": {"ra": "ra", "dec": "dec", "redshift": "z"}}
+    table = open_dataset(prepare(config(galaxies=listed, mass_to_light=tables)).path).table
+    np.testing.assert_array_equal(table["redshift"], np.full(N, 0.05))
+    np.testing.assert_array_equal(table["log_ml_g"], [0.4, np.nan, 0.5, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(table["flag"], [1, 5, 7, 8, np.nan, np.nan])
+    again = [tables[0], {**tables[1], "columns": {"log_ml_g": "ml", "redshift": "flag"}}]
+    with pytest.raises(ConfigError, match="column 'redshift' is given twice; the key mass_to_light 2"):
+        prepare(config(out=folder / "twice", galaxies=listed, mass_to_light=again))
+
+
+def test_labels_and_luminosities_come_from_one_section_each(config, folder):
+    other = {"file": "masses.csv", "id": "objid"}
+    with pytest.raises(ConfigError, match=r"metadata\.columns can not hold 'log_mstar': the key mass_to_light"):
+        prepare(config(out=folder / "a", metadata={**other, "columns": {"log_mstar": "mass"}}))
+    with pytest.raises(ConfigError, match=r"photometry computes 'luminosity_g', which metadata\.columns already gives"):
+        prepare(
+            config(
+                out=folder / "a",
+                metadata={**other, "columns": {"luminosity_g": "mass"}},
+                mass_to_light=MASSES,
+                photometry=OF_IMAGES,
+            )
+        )
+    assert not (folder / "a").exists()
+
+
+def test_rows_that_the_authors_do_not_hold_for_good_are_counted_or_left_out(config, folder):
+    lines = (folder / "gswlc.dat").read_text().splitlines()
+    rows = [line.split() for line in lines]
+    for row, flag in zip(rows, (0, 0, 2, 5, 0, 0), strict=True):
+        row[19] = str(flag)
+    (folder / "flags.dat").write_text("\n".join(" ".join(row) for row in rows))
+    part = {"file": "flags.dat", "format": "gswlc", "match": {"by": "sky"}}
+    summary = prepare(config(mass_to_light=part))
+    assert "mass_to_light: 2 rows have a flag_sed other than 0; where: {flag_sed: [0]} leaves them out" in summary.notes
+    chosen = prepare(config(out=folder / "good", mass_to_light={**part, "where": {"flag_sed": [0]}}))
+    known = open_dataset(chosen.path).table["log_mstar"].notna()
+    assert known.tolist() == [True, True, False, False, False, True]
+    assert "mass_to_light: 2 rows left out by where" in chosen.notes
+    with pytest.raises(ConfigError, match="where names a column 'flag' that the format 'gswlc' has not"):
+        prepare(config(out=folder / "bad", mass_to_light={**part, "where": {"flag": [0]}}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"votes": {"file": "v.csv", "statistic": "count"}}, "statistic belongs to the format 'galaxy_zoo_2'"),
+        ({"votes": {"file": "v.csv", "format": "kaggle", "columns": "{stem}"}}, "columns belongs to the format 'col"),
+        ({"split": {"file": "s.csv", "salt": "mine"}}, "salt belongs to a split by a hash"),
+        ({"split": {"column": "part"}}, "column belongs to a split by a table"),
+        ({"images": {"folder": "fits", "file": "name"}}, "file belongs to images.table"),
+        ({"images": {"table": "t.csv", "pattern": "{id}.png"}}, "pattern belongs to images.folder"),
+        ({"mass_to_light": {**MASSES, "match": {"mode": "best"}}}, "mode belongs to a match by sky"),
+        ({"mass_to_light": {**MASSES, "where": {"flag_sed": [0]}}}, "where is a column of true and false"),
+        (
+            {"images": {"frames": "f/*.fits"}, "galaxies": {"file": "g.csv", "columns": {"radius_arcsec": "r"}}},
+            "images.frames needs galaxies.columns with ra and dec; dec is missing",
+        ),
+    ],
+)
+def test_a_key_that_would_do_nothing_is_refused(config, changes, message):
+    with pytest.raises(ValueError, match=message):
+        config(**changes)
+
+
+def test_names_of_splits_are_looked_at_before_any_image(config, folder):
+    pd.DataFrame({"id": IDS, "split": ["train"] * (N - 1) + ["validation"]}).to_csv(folder / "splits.csv", index=False)
+    with pytest.raises(DataError, match=r"column 'split' of 'splits.csv' holds 'validation'; allowed are train, val"):
+        prepare(config(out=folder / "not_made", split={"file": "splits.csv"}))
+    assert not (folder / "not_made").exists()

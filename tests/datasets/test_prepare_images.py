@@ -246,3 +246,39 @@ def test_a_fixed_asinh_stretch_for_a_whole_survey(write):
     assert made.measured["stretch_scale"] == 2.0
     assert made.pixels.max() < 240
     assert (made.pixels != make(file, cutout=AS_IT_IS).pixels).any()
+
+
+def test_fluxes_are_those_of_the_whole_image_whatever_the_network_sees(write):
+    file = write(galaxy_image((120, 120), star=(100, 20)), BUNIT="nanomaggy")
+    fluxes = [
+        make(file, cutout={"fraction": part}, photometry={"k_correction": "none"}).measured for part in (1.0, 0.5, 0.3)
+    ]
+    assert fluxes[0]["flux"] == fluxes[1]["flux"] == fluxes[2]["flux"]
+    assert fluxes[0]["flux"] == pytest.approx(2 * np.pi * 60 * 9, rel=0.05)
+    assert fluxes[0]["flux_complete"] == 1
+    cut = write(galaxy_image((30, 30)), "2.fits", BUNIT="nanomaggy")
+    assert make(cut, photometry={"k_correction": "none"}).measured["flux_complete"] == 0
+
+
+@pytest.mark.parametrize("unit", ["nanomaggy / s", "nanomaggies/arcsec2", "adu"])
+def test_fluxes_in_another_unit_need_a_zero_point(write, unit):
+    file = write(galaxy_image(), BUNIT=unit)
+    with pytest.raises(DataError, match=rf"has the unit '{unit}': the key photometry\.zero_point"):
+        make(file, photometry={"k_correction": "none"})
+    assert make(file, photometry={"k_correction": "none", "zero_point": 25}).measured["flux"] > 0
+
+
+@pytest.mark.parametrize(
+    ("ctype", "value"),
+    [
+        (("RA---TAN", "DEC--TAN"), (150.0, 2.0)),
+        (("DEC--TAN", "RA---TAN"), (2.0, 150.0)),
+        (("GLON-TAN", "GLAT-TAN"), (236.954583, 41.905110)),  # the same place
+    ],
+)
+def test_the_galaxy_is_found_in_any_celestial_wcs(write, ctype, value):
+    header = {"CRPIX1": 30.5, "CRPIX2": 30.5, "CDELT1": SCALE / 3600, "CDELT2": SCALE / 3600}
+    header |= {f"CTYPE{k + 1}": ctype[k] for k in (0, 1)} | {f"CRVAL{k + 1}": value[k] for k in (0, 1)}
+    made = make(write(galaxy_image(), **header), ra=150.0, dec=2.0)
+    assert made.measured["centre_status"] == "ok"
+    assert made.measured["centre_offset_arcsec"] < 2 * SCALE

@@ -1,5 +1,6 @@
 """One process works in a directory at a time; what a dead one left is taken over."""
 
+import errno
 import multiprocessing
 import os
 import socket
@@ -55,3 +56,41 @@ def test_of_another_host_nothing_is_known(tmp_path, text, who):
     with pytest.raises(ConfigError, match=rf"by {who}; .* remove '{tmp_path / LOCK}'"), hold_directory(tmp_path):
         pass
     assert (tmp_path / LOCK).read_text() == text
+
+
+def test_a_full_disk_leaves_no_lock(tmp_path, monkeypatch):
+    class Full:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def write(self, _):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def opened(file, *_, **__):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL))
+        return Full()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.open", opened)
+        with pytest.raises(OSError, match="No space left") as raised, hold_directory(tmp_path):
+            pass
+    assert raised.value.filename == str(tmp_path)
+    with hold_directory(tmp_path):
+        pass
+
+
+def test_a_lock_that_another_process_took_over_in_between_is_put_back(tmp_path, monkeypatch):
+    file = tmp_path / LOCK
+    file.write_text(f"{socket.gethostname()} {2**22 + 1}")  # nobody
+
+    def judged(_):
+        file.write_text("elsewhere 1")  # another was faster
+        return True
+
+    monkeypatch.setattr("gzmass.engine.lock._left_behind", judged)
+    with pytest.raises(ConfigError, match="process 1 on 'elsewhere'"), hold_directory(tmp_path):
+        pass
+    assert file.read_text() == "elsewhere 1"
