@@ -267,7 +267,7 @@ def evaluate(
     from gzmass.datasets import open_dataset
     from gzmass.inference import predict as predict_dataset
     from gzmass.models import load_run
-    from gzmass.training import refuse_overlap, training_rows
+    from gzmass.training import count_seen, refuse_overlap, training_rows
 
     data, loaded = open_dataset(dataset), load_run(run)
     runs = [load_run(path) for path in compare or []]
@@ -286,6 +286,7 @@ def evaluate(
         baselines=baselines,
         compare=others,
         train_rows=training_rows(loaded, data),
+        n_seen=count_seen(loaded, data, chosen)[0],
         name=str(run),
     )
     console.evaluation(numbers)

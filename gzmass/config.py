@@ -27,6 +27,10 @@ __all__ = [
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 # a metadata input with one of these would hand the label, or what it was computed from, to the network
+#: Each goes up by one when a trunk of that name becomes another network, or the default of a key of a training another
+#: value, so that runs of before are not taken for those of now (tests/models/test_trunks.py notices).
+REVISIONS = {"cnn4": 1, "cnn5": 1, "resnet34": 1, "defaults": 1}
+
 _LABEL_COLUMNS = ("log_ml_g", "log_mstar", "sim_")
 
 
@@ -388,3 +392,20 @@ def _classes_in(annotation):
         yield annotation
     for inner in getattr(annotation, "__args__", ()):
         yield from _classes_in(inner)
+
+
+def revisions_of(config):
+    """Tell which revisions a training depends on, as part of its fingerprint.
+
+    Parameters
+    ----------
+    config : PretrainConfig or FinetuneConfig
+        The configuration.
+
+    Returns
+    -------
+    dict or None
+        Those of `REVISIONS` that are not the first one, by name; None if there is none.
+    """
+    found = {name: REVISIONS[name] for name in (config.model.trunk, "defaults") if REVISIONS[name] > 1}
+    return found or None

@@ -283,10 +283,13 @@ def evaluation(numbers):
         What `gzmass.evaluation.evaluate` returned.
     """
     proxy = " (proxy)" if numbers["label_kind"] == "proxy" else ""
+    if numbers["n_seen"]:
+        say(f"the run was made with {numbers['n_seen']} of these galaxies: this is no test of it")
     if numbers["mass_to_light"]:
         table = Table(title=f"M/L{proxy}, split {numbers['split']}, {numbers['n_labelled']} galaxies")
         for name in ("model", "RMSE [dex]", "R2", "bias [dex]", "RMSE linear", "R2 linear"):
-            table.add_column(name, justify="left" if name == "model" else "right")
+            # of a long path the end is what tells runs apart
+            table.add_column(name, **({"overflow": "fold"} if name == "model" else {"justify": "right"}))
         for row in numbers["mass_to_light"]["table"]:
             table.add_row(
                 row["name"],

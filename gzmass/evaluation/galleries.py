@@ -81,8 +81,9 @@ def vote_examples(joined, dataset):
     tree = dataset.tree
     places = np.arange(0, len(joined), -(-len(joined) // MAX_EXAMPLES))
     sample = joined.iloc[places]
-    truth = joint_truth(dataset.votes(sample["row"].to_numpy()), tree)
-    predicted = tree.joint(sample[[f"{stem}_fraction" for stem in tree.stems]].to_numpy(float))
+    fractions = sample[[f"{stem}_fraction" for stem in tree.stems]].to_numpy(float)
+    votes = np.where(np.isnan(fractions), np.nan, dataset.votes(sample["row"].to_numpy()))
+    truth, predicted = joint_truth(votes, tree), tree.joint(tree.with_even_gaps(fractions))
     squared = (predicted - truth) ** 2
     known = np.isfinite(squared)
     count = known.sum(axis=1)

@@ -19,6 +19,7 @@ __all__ = [
 ]
 
 MAX_BASELINE = 20_000  # galaxies, of the training set and of the scored ones: enough for 1 % of the RMSE
+_BOUNDS = ("image", "image_and_luminosity")  # inputs that a dataset may have a bound for
 THIRDS = {  # quantity: column of the joined table
     "M/L label": "true_log_ml_g",
     "predicted M/L": "log_ml_g",
@@ -97,7 +98,8 @@ def measure_mass_to_light(joined, dataset, split, *, card=None, baselines=True, 
     split : str or None
         The split that is scored: the baselines do not learn from it.
     card : dict or None, default None
-        Card of the run, for its ``calibration``.
+        Card of the run, for its ``calibration`` and its ``metadata``: the baselines get the same, where it has some,
+        and of the bounds on R2 that count which belong to its inputs.
     baselines : bool, default True
         Whether to train and score the baselines.
     compare : sequence of tuple
@@ -110,8 +112,9 @@ def measure_mass_to_light(joined, dataset, split, *, card=None, baselines=True, 
     dict or str
         Numbers: ``n``, ``table`` (one dict a predictor, the run first: ``name``, ``kind``, what
         `mass_to_light_metrics` returns, and ``versus_run``), ``baselines``, ``explainable`` (for each kind of
-        input the reachable R2, and the fraction of it that is reached), ``coverage``, ``interval_source``; or
-        the reason why there are none.
+        input the reachable R2, and the fraction of it that is reached), ``coverage``, ``interval_source``,
+        ``calibrated_on`` (``n`` galaxies, and the levels ``limited`` for which these are too few, or None); or the
+        reason why there are none.
     """
     if not np.isfinite(joined["true_log_ml_g"]).any():
         return f"no galaxy of the split {split!r} has an M/L label (log_ml_g)"
@@ -132,7 +135,9 @@ def measure_mass_to_light(joined, dataset, split, *, card=None, baselines=True, 
         if not inside.all():
             result["in_domain"] = mass_to_light_metrics(true[inside], predicted[inside])
     if baselines:
-        result["baselines"] = _add_baselines(add, dataset, split, labelled["row"].to_numpy(), train_rows)
+        result["baselines"] = _add_baselines(
+            add, dataset, split, labelled["row"].to_numpy(), train_rows, (card or {}).get("metadata") or None
+        )
     for name, other in compare:
         if not {"id", "log_ml_g"} <= set(other.columns) or other["id"].duplicated().any():
             raise DataError(
@@ -141,16 +146,17 @@ def measure_mass_to_light(joined, dataset, split, *, card=None, baselines=True, 
             )
         values = other.set_index("id")["log_ml_g"].reindex(labelled["id"]).to_numpy(float)
         add(str(name), "compare", np.arange(len(true)), values)
-    explainable = dataset.info.get("explainable_r2") or {}
-    if not isinstance(explainable, dict):
-        explainable = {"inputs": explainable}
     result["explainable"] = {
         name: {"r2": float(best), "fraction": float(table[0]["r2_dex"] / best)}
-        for name, best in explainable.items()
+        for name, best in _bounds(dataset, card).items()
         if best > 0
     }
     calibration = (card or {}).get("calibration")
     result["coverage"], result["interval_source"] = measure_coverage(labelled, calibration)
+    result["calibrated_on"] = None
+    if calibration and "n" in calibration:
+        limited = [item["level"] for item in calibration.get("intervals", []) if item.get("limited")]
+        result["calibrated_on"] = {"n": int(calibration["n"]), "limited": limited}
     return result
 
 
@@ -183,7 +189,10 @@ def measure_votes(joined, dataset, split):
         return f"no galaxy of the split {split!r} has votes"
     train = np.asarray(dataset.rows("train", labelled="votes"), dtype=int)
     train_votes = dataset.votes(train) if len(train) else None
-    result = vote_metrics(votes, joined[columns].to_numpy(np.float32), tree, train_votes)
+    fractions = joined[columns].to_numpy(np.float32)
+    # a question that was not learnt counts nowhere; what is asked after it may follow from the others all the same
+    votes = np.where(np.isnan(fractions), np.nan, votes)
+    result = vote_metrics(votes, tree.with_even_gaps(fractions), tree, train_votes)
     result["unknown"] = [q["question"] for q in result["questions"] if q["n"] == 0]
     result["questions"] = [q for q in result["questions"] if q["n"] > 0]
     result["mean_from"] = "train" if len(train) else "the scored galaxies"
@@ -300,7 +309,18 @@ def pit_values(joined, calibration=None):
     return pit(joined["true_log_ml_g"], joined["log_ml_g"], np.where(sigma > 0, sigma, np.nan), calibration, joined)
 
 
-def _add_baselines(add, dataset, split, rows, train_rows):
+def _bounds(dataset, card):
+    """Best R2 that the dataset knows of, by the kind of input; with a card, for the inputs of that run."""
+    bounds = dataset.info.get("explainable_r2") or {}
+    if not isinstance(bounds, dict):
+        bounds = {"inputs": bounds}
+    if card and "metadata" in card and set(_BOUNDS) <= set(bounds):
+        own = _BOUNDS["luminosity_g" in card["metadata"]]
+        bounds = {name: best for name, best in bounds.items() if name not in _BOUNDS or name == own}
+    return bounds
+
+
+def _add_baselines(add, dataset, split, rows, train_rows, metadata):
     if train_rows is None:
         train_rows = dataset.rows("train", labelled="log_ml")
         source = "the split train"
@@ -315,7 +335,7 @@ def _add_baselines(add, dataset, split, rows, train_rows):
     scored = np.arange(len(rows))
     if len(scored) > MAX_BASELINE:
         scored = np.sort(rng.choice(scored, MAX_BASELINE, replace=False))
-    trained = mass_to_light_baselines(dataset, train_rows, rows[scored])
+    trained = mass_to_light_baselines(dataset, train_rows, rows[scored], metadata)
     for name, values in trained.pop("predictions").items():
         add(name, "baseline", scored, values)
     return {**trained, "learned_from": source}

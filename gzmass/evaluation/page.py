@@ -115,6 +115,12 @@ def _head(numbers, card):
             "mass-to-light ratios and serve to compare models; no number on this page that rests on them is "
             "a mass-to-light result.</p>"
         )
+    if numbers["n_seen"]:
+        parts.append(
+            f'<p class="kind"><b>The run was made with {numbers["n_seen"]:,} of these galaxies.</b> It learnt from '
+            "them, or its intervals are calibrated on them: no number on this page says how it does on galaxies that "
+            "it has not seen.</p>"
+        )
     missing = numbers["n_galaxies"] - numbers["n_predicted"]
     if missing:
         parts.append(f'<p class="kind">{missing:,} galaxies of the split have no prediction and are left out.</p>')

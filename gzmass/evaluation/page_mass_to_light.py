@@ -2,6 +2,8 @@
 
 from html import escape
 
+import numpy as np
+
 from gzmass.evaluation.wording import mark, share, with_error, words
 from gzmass.pages import figures, number, table
 
@@ -203,7 +205,22 @@ def coverage_section(numbers, drawn):
         "the input does not fix M/L: those thirds are chosen by the part that can not be predicted.</p>"
     )
     shares = table(columns, rows, caption, strong_rows=1, foot=[widths])
-    return "\n".join([shares, text, _figures(numbers, drawn, ["coverage", "pit"])])
+    parts = [shares, _calibrated_on(ml), text, _figures(numbers, drawn, ["coverage", "pit"])]
+    return "\n".join(part for part in parts if part)
+
+
+def _calibrated_on(ml):
+    """Write on how many galaxies the intervals rest, and how well they can be known from these."""
+    if (calibrated := ml["calibrated_on"]) is None:
+        return ""
+    n, levels = calibrated["n"], [item["level"] for item in ml["coverage"]]
+    # of the ranks of n exchangeable scores the level covered is a beta variable
+    spreads = ", ".join(f"{100 * np.sqrt(level * (1 - level) / (n + 2)):.1f}" for level in levels)
+    text = f"Calibrated on {n:,} galaxies, which leaves the levels themselves uncertain by {spreads} points."
+    if calibrated["limited"]:
+        shown = " and ".join(f"{100 * level:.6g} %" for level in calibrated["limited"])
+        text += f" They are too few for {shown}: those intervals reach from the lowest to the highest score."
+    return f'<p class="note">{text}</p>'
 
 
 def stellar_mass_section(numbers):

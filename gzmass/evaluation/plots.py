@@ -181,7 +181,7 @@ def rmse_plot(names, values, errors, x_label):
     position = -np.arange(len(names), dtype=float)
     colours = [BLUE] + [GREY] * (len(names) - 1)
     axes.barh(position, values, xerr=errors, color=colours, height=0.62, error_kw={"ecolor": INK, "capsize": 2})
-    axes.set(yticks=position, yticklabels=[_short(name) for name in names], xlabel=x_label)
+    axes.set(yticks=position, yticklabels=[_short(name, end=True) for name in names], xlabel=x_label)
     axes.set_xlim(left=0)
     return figure
 
@@ -287,7 +287,11 @@ def _finite(*arrays):
     return [array[known] for array in arrays]
 
 
-def _short(name, length=26):
+def _short(name, length=26, *, end=False):
     # a dollar sign would start a formula
     name = str(name).replace("$", r"\$")
-    return name if len(name) <= length else name[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    if len(name) <= length:
+        return name
+    # the end of a path is what tells runs apart
+    dots = "\N{HORIZONTAL ELLIPSIS}"
+    return dots + name[1 - length :] if end else name[: length - 1] + dots

@@ -48,6 +48,7 @@ def evaluate(
     baselines=True,
     compare=(),
     train_rows=None,
+    n_seen=0,
     name=None,
 ):
     """Measure predictions against the labels of a dataset and write the report.
@@ -74,6 +75,8 @@ def evaluate(
         Other runs: pairs of a name and a predictions table.
     train_rows : array_like of int or None, default None
         Rows whose M/L the run learned from, for the baselines; None takes the split train.
+    n_seen : int, default 0
+        How many galaxies of the split the run was made with (`gzmass.training.count_seen`): the report says so.
     name : str or None, default None
         Name of the run in the report; None takes that of the card.
 
@@ -117,6 +120,7 @@ def evaluate(
         "n_galaxies": len(dataset.rows(split)),
         "n_predicted": len(joined),
         "n_labelled": len(labelled),
+        "n_seen": int(n_seen),
         "out_of_domain": _out_of_domain(joined),
         **{key: None if key in absent else value for key, value in sections.items()},
         "absent": absent,

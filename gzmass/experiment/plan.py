@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from gzmass.config import FinetuneConfig, PretrainConfig, make_config, set_key
+from gzmass.config import FinetuneConfig, PretrainConfig, make_config, revisions_of, set_key
 from gzmass.datasets.layout import read_info
 from gzmass.engine import fingerprint
 from gzmass.errors import ConfigError, GzmassError
@@ -167,6 +167,7 @@ class _Planner:
             given["init_from"] = needs.config.out if needs else start
         config = make_config({"finetune-ml": FinetuneConfig, "pretrain-gz2": PretrainConfig}[kind], given, source)
         info, problem = self._info(config.dataset)
+        revisions = revisions_of(config)
         identity = fingerprint(
             {
                 "kind": kind,
@@ -175,6 +176,7 @@ class _Planner:
                 "seed": seed,
                 "dataset": info.get("content_hash", str(config.dataset)),
                 "init_from": start_hash,
+                **({"revisions": revisions} if revisions else {}),
             }
         )
         if identity not in self.jobs:

@@ -91,7 +91,7 @@ class Ensemble:
             sigmas = np.stack([_scale(r) * one["log_ml"][:, 1] for r, one in zip(self.runs, every, strict=True)])
             mass_to_light = self._mass_to_light(means, sigmas, known)
         tree = next((run.tree for run in self.runs if run.tree), None)
-        return assemble(mass_to_light, known.get("luminosity_g"), tree, parts)
+        return assemble(mass_to_light, known.get("luminosity_g"), tree, parts, _learnt(self.runs))
 
     def _mass_to_light(self, means, sigmas, known):
         mean = mixture_moments(means, sigmas)[0]
@@ -122,8 +122,8 @@ def load_ensemble(runs):
     Raises
     ------
     DataError
-        There are fewer than two runs, or they differ in npix, in the tree of their votes, in the conventions of their
-        labels or images, or in whether they predict M/L.
+        There are fewer than two runs, or two have the same weights, or they differ in npix, in the tree of their
+        votes, in the conventions of their labels or images, or in whether they predict M/L.
     """
     runs = tuple(run if isinstance(run, Run) else load_run(run) for run in runs)
     if len(runs) < 2:
@@ -159,14 +159,15 @@ def refuse_different_cards(paths, cards):
     Raises
     ------
     DataError
-        Two of them differ in npix, in the tree of their votes, in the conventions of their labels or images, or in
-        whether they predict M/L.
+        Two of them have the same weights, or differ in npix, in the tree of their votes, in the conventions of their
+        labels or images, or in whether they predict M/L.
     """
+    with_tree = next((card for card in cards if card["tree"]), None)
     for path, other in zip(paths[1:], cards[1:], strict=True):
         first = cards[0]
         compared = {"npix": (first["npix"], other["npix"])}
-        if first["tree"] and other["tree"]:
-            compared["tree"] = (first["tree_hash"], other["tree_hash"])
+        if other["tree"]:
+            compared["tree"] = (with_tree["tree_hash"], other["tree_hash"])
         compared["output of M/L"] = tuple(card["kind"] == "finetune-ml" for card in (first, other))
         one, two = first["dataset"], other["dataset"]
         compared |= {key: (one[key], two[key]) for key in _CONVENTIONS if key in one and key in two}
@@ -176,6 +177,19 @@ def refuse_different_cards(paths, cards):
                     f"The runs {str(paths[0])!r} and {str(path)!r} can not be averaged: the {key} of the first is "
                     f"{here!r}, that of the second {there!r}."
                 )
+    hashes = [card.get("weights_hash") for card in cards]
+    for k, (path, own) in enumerate(zip(paths, hashes, strict=True)):
+        if own is not None and own in hashes[:k]:
+            raise DataError(
+                f"The runs {str(paths[hashes.index(own)])!r} and {str(path)!r} have the same weights: to average them "
+                "is to count one of them twice."
+            )
+
+
+def _learnt(runs):
+    """Questions that all runs with a vote head have learnt; None where none of them says."""
+    said = [run.card["learnt_questions"] for run in runs if run.tree and "learnt_questions" in run.card]
+    return set.intersection(*map(set, said)) if said else None
 
 
 def _scale(run):

@@ -9,7 +9,7 @@ from gzmass.models.domain_score import PARTS, domain_score
 __all__ = ["assemble"]
 
 
-def assemble(mass_to_light, luminosity, tree, parts):
+def assemble(mass_to_light, luminosity, tree, parts, learnt=None):
     """Put the columns of a predictions table together.
 
     Parameters
@@ -22,6 +22,9 @@ def assemble(mass_to_light, luminosity, tree, parts):
         The decision tree of the votes.
     parts : dict of str to numpy.ndarray
         What `Run.outputs` returned.
+    learnt : collection of str, optional
+        Names of the questions whose votes were learnt; the others have no fractions, and what hangs on them no
+        probability to be asked. By default all.
 
     Returns
     -------
@@ -37,8 +40,7 @@ def assemble(mass_to_light, luminosity, tree, parts):
             columns["log_ml_g"], columns["log_ml_g_sigma"], luminosity
         )
     if "votes" in parts:
-        fractions = parts["votes"]
-        asked = tree.asked(fractions)
+        fractions, asked = _known_fractions(tree, parts["votes"], learnt)
         columns.update({f"{stem}_fraction": fractions[:, k] for k, stem in enumerate(tree.stems)})
         columns.update({f"{q.name}_asked": asked[:, k] for k, q in enumerate(tree.questions)})
     if "domain_parts" in parts:
@@ -53,3 +55,16 @@ def assemble(mass_to_light, luminosity, tree, parts):
     columns["in_domain"] = reasons == ""
     columns["out_of_domain_reason"] = reasons
     return pd.DataFrame(columns)
+
+
+def _known_fractions(tree, fractions, learnt):
+    """Fractions of the questions that were learnt, and how often each is asked as far as it follows from these."""
+    if learnt is None or all(question.name in learnt for question in tree.questions):
+        return fractions, tree.asked(fractions)
+    unknown = np.array([question.name not in learnt for question in tree.questions])[tree.segment]
+    fractions = np.where(unknown, np.nan, fractions)
+    # one answer for all that is unknown, and even shares: what depends on it differs
+    even = tree.with_even_gaps(fractions)
+    first = np.where(unknown, np.isin(np.arange(tree.n_answers), tree.starts).astype(float), even)
+    asked = tree.asked(even)
+    return fractions, np.where(np.isclose(asked, tree.asked(first), rtol=0, atol=1e-6), asked, np.nan)

@@ -107,9 +107,9 @@ class Run:
         pandas.DataFrame
             One row a galaxy: ``log_ml_g``, ``log_ml_g_sigma``, ``log_ml_g_p16``, ``_p50``, ``_p84``, bounds of the
             calibrated intervals [dex], ``log_mstar`` [log10 M_sun] and ``log_mstar_sigma`` [dex] where a luminosity is
-            known, ``<stem>_fraction`` (conditional), ``<question>_asked``, ``domain_score``, ``domain_noise``,
-            ``domain_blur``, ``in_domain`` and ``out_of_domain_reason``, as far as the graph has the heads and the run
-            the scores.
+            known, ``<stem>_fraction`` (conditional) and ``<question>_asked``, NaN for questions that nobody had voted
+            on in training, ``domain_score``, ``domain_noise``, ``domain_blur``, ``in_domain`` and
+            ``out_of_domain_reason``, as far as the graph has the heads and the run the scores.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class Run:
         mass_to_light = None
         if "log_ml" in parts:
             mass_to_light = apply_calibration(*parts["log_ml"].T, self.card["calibration"], known)
-        return assemble(mass_to_light, known.get("luminosity_g"), self.tree, parts)
+        return assemble(mass_to_light, known.get("luminosity_g"), self.tree, parts, self.card.get("learnt_questions"))
 
     def outputs(self, images, metadata=None, batch_size=256):
         """Apply the graph, and say what of the input lies outside of what it was trained on.

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from gzmass.config import load_config, save_config
+from gzmass.config import load_config, revisions_of, save_config
 from gzmass.datasets import subset_by_id
 from gzmass.engine import fingerprint, write_atomically
 from gzmass.errors import ConfigError, DataError
@@ -30,7 +30,9 @@ __all__ = [
     "base_card",
     "check_training",
     "claim",
+    "count_seen",
     "labelled_rows",
+    "learnt_questions",
     "refuse_overlap",
     "repeated",
     "training_rows",
@@ -89,6 +91,7 @@ def _claim(config, dataset, init_from):
         "config": _fingerprint(config),
         "dataset": dataset.info["content_hash"],
         "init_from": init_from and init_from.card["weights_hash"],
+        "revisions": revisions_of(config),
     }
     file = out / "fingerprint.yaml"
     if file.is_file():
@@ -188,7 +191,9 @@ def labelled_rows(dataset, label, n_labels, seed):
 
 
 def refuse_overlap(run, dataset, split="test"):
-    """Refuse to test a run on galaxies that it, or a run that it started from, has seen.
+    """Refuse to test or calibrate a run on galaxies that it, or a run that it started from, has seen.
+
+    Ids are compared as text, as they are where galaxies are split: 7 and "7" are the same galaxy.
 
     Parameters
     ----------
@@ -196,21 +201,53 @@ def refuse_overlap(run, dataset, split="test"):
         A finished run.
     dataset : gzmass.datasets.Dataset
         A dataset.
-    split : str, default "test"
-        The split that must be new to the run.
+    split : {"test", "val"}, default "test"
+        The split that must be new to the run: "test" to what it learnt from and was validated on, "val" to what it
+        learnt from. Runs of earlier versions do not tell the two apart, and pass for "val".
 
     Raises
     ------
     DataError
-        The split holds galaxies of the training or validation split that the run was made with.
+        The split holds galaxies that the run was made with.
+    """
+    n_seen, n = count_seen(run, dataset, split, learnt=split == "val")
+    if n_seen:
+        what = "a test needs" if split == "test" else "calibration and the choice of weights need"
+        raise DataError(
+            f"The run {str(run.path)!r} was made with {n_seen} of the {n} galaxies of the split {split!r} of "
+            f"{str(dataset.path)!r}: {what} galaxies that it has not seen; split by the same ids and fractions."
+        )
+
+
+def count_seen(run, dataset, split=None, learnt=False):
+    """Count the galaxies that a run, or a run that it started from, was made with.
+
+    Parameters
+    ----------
+    run : gzmass.models.Run
+        A finished run.
+    dataset : gzmass.datasets.Dataset
+        A dataset.
+    split : str, optional
+        The split that is looked at; by default all galaxies.
+    learnt : bool, default False
+        Whether only those count whose labels were learnt from, not those that the run was validated on.
+
+    Returns
+    -------
+    n_seen, n : int
+        How many of the split were seen, and its galaxies.
+
+    Raises
+    ------
+    DataError
+        The run does not say which galaxies it was made with.
     """
     seen = _galaxies(run)
+    if learnt:
+        seen = seen[seen.get("learnt", pd.Series(False, index=seen.index))]
     ids = dataset.table["id"].iloc[dataset.rows(split)]
-    if n_seen := int(ids.isin(seen).sum() if ids.dtype == seen.dtype else 0):
-        raise DataError(
-            f"The run {str(run.path)!r} was made with {n_seen} of the {len(ids)} galaxies of the split {split!r} of "
-            f"{str(dataset.path)!r}: a test needs galaxies that it has not seen; split by the same ids and fractions."
-        )
+    return int(ids.astype(str).isin(seen["id"].astype(str)).sum()), len(ids)
 
 
 def write_galaxies(config, dataset, rows, source=None):
@@ -227,19 +264,25 @@ def write_galaxies(config, dataset, rows, source=None):
     source : gzmass.models.Run, optional
         The run that the weights come from.
     """
-    seen = dataset.table["id"].iloc[np.concatenate(rows)]
+    learnt, held_out = (dataset.table["id"].iloc[part] for part in rows)
+    parts = [pd.DataFrame({"id": learnt, "learnt": True})]
     if source is not None:
         earlier = _galaxies(source)
-        seen = pd.concat([seen, earlier]) if seen.dtype == earlier.dtype else pd.concat([seen, earlier]).astype(str)
+        # runs of earlier versions do not tell what they learnt from
+        parts.append(earlier if "learnt" in earlier else earlier.assign(learnt=False))
+    parts.append(pd.DataFrame({"id": held_out, "learnt": False}))
+    if len({part["id"].dtype for part in parts}) > 1:
+        parts = [part.astype({"id": str}) for part in parts]
+    seen = pd.concat(parts).sort_values("learnt", ascending=False, kind="stable").drop_duplicates("id")
     with write_atomically(Path(config.out) / "galaxies.parquet") as temporary:
-        pd.DataFrame({"id": seen.drop_duplicates()}).to_parquet(temporary, index=False)
+        seen.to_parquet(temporary, index=False)
 
 
 def _galaxies(run):
     file = run.path / "galaxies.parquet"
     if not file.is_file():
         raise DataError(f"The run {str(run.path)!r} has no galaxies.parquet: what it was made with can not be known.")
-    return pd.read_parquet(file)["id"]
+    return pd.read_parquet(file)
 
 
 def training_rows(run, dataset):
@@ -281,6 +324,34 @@ def repeated(rows, batch_size, steps):
         The row numbers, each as often as the others.
     """
     return np.tile(rows, max(1, -(-steps * batch_size // len(rows))))
+
+
+def learnt_questions(dataset, rows, source=None):
+    """Find the questions of the tree whose answers are learnt: somebody has voted on them.
+
+    Parameters
+    ----------
+    dataset : gzmass.datasets.Dataset
+        The dataset.
+    rows : numpy.ndarray of int
+        The galaxies whose votes are learnt; none where the votes of `source` are kept as they are.
+    source : gzmass.models.Run, optional
+        The run whose vote head is gone on with.
+
+    Returns
+    -------
+    list of str
+        Names of questions.
+    """
+    names = set()
+    if len(rows):
+        tree = dataset.tree
+        voted = np.nansum(dataset.votes(rows), axis=0) > 0
+        names = {question.name for k, question in enumerate(tree.questions) if voted[tree.segment == k].any()}
+    if source is not None and source.tree is not None:
+        earlier = source.card.get("learnt_questions")
+        names |= {question.name for question in source.tree.questions} if earlier is None else set(earlier)
+    return sorted(names)
 
 
 def base_card(kind, config, dataset, rows, *, tree, metadata=(), linear_metadata=()):

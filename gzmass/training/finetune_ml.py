@@ -19,6 +19,7 @@ from gzmass.training.common import (
     check_training,
     claim,
     labelled_rows,
+    learnt_questions,
     refuse_overlap,
     repeated,
     write_galaxies,
@@ -73,6 +74,7 @@ def _train(config, progress, devices):
     source = load_run(config.init_from) if config.init_from else None
     if source is not None:
         refuse_overlap(source, dataset)
+        refuse_overlap(source, dataset, "val")
     tree = _tree(config, dataset, source)
 
     with devices.scope():
@@ -137,6 +139,8 @@ def _train(config, progress, devices):
     quantities = {"log_ml_g": mean, **dict(zip(there, values.T, strict=True))}
     card["calibration"] = choose_calibration(true, mean, sigma, quantities)
     arrays, card["domain"]["score"] = domain_arrays(model, config, dataset, labelled, columns, config.linear_metadata)
+    if tree is not None:
+        card["learnt_questions"] = learnt_questions(dataset, training_rows if auxiliary else labelled[:0], source)
     card["init_from"] = start
     card["epochs"] = len(state.history)
     card["training_seconds"] = state.training_seconds()

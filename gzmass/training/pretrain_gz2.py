@@ -14,6 +14,7 @@ from gzmass.training.common import (
     check_training,
     claim,
     labelled_rows,
+    learnt_questions,
     refuse_overlap,
     repeated,
     write_galaxies,
@@ -66,6 +67,7 @@ def _train(config, progress, devices):
     source = load_run(config.init_from) if config.init_from else None
     if source is not None:
         refuse_overlap(source, dataset)
+        refuse_overlap(source, dataset, "val")
     with devices.scope():
         keras.utils.set_random_seed(config.seed)
         model = build_model(
@@ -103,6 +105,7 @@ def _train(config, progress, devices):
     card = base_card("pretrain-gz2", config, dataset, rows, tree=dataset.tree)
     card["validation"] = vote_metrics(dataset.votes(held_out), fractions, dataset.tree, dataset.votes(rows))
     card["n_validation"] = len(held_out)
+    card["learnt_questions"] = learnt_questions(dataset, rows, source)
     card["init_from"] = start
     card["epochs"] = len(state.history)
     card["training_seconds"] = state.training_seconds()

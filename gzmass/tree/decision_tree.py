@@ -206,6 +206,26 @@ class DecisionTree:
         """
         return self._walk(conditional)[0]
 
+    def with_even_gaps(self, conditional):
+        """Fill questions whose fractions are not known with equal ones, so that what follows from the others is known.
+
+        Where all answers of a question lead to the same, it does not matter which are filled in.
+
+        Parameters
+        ----------
+        conditional : array_like of float
+            Conditional probability of each answer, shape (n, n_answers), NaN where unknown.
+
+        Returns
+        -------
+        numpy.ndarray of float
+            Shape (n, n_answers), without NaN.
+        """
+        conditional = self._checked(conditional)
+        even = 1 / np.bincount(self.segment)[self.segment]
+        unknown = np.isnan(self.question_sums(conditional))[:, self.segment]
+        return np.where(unknown, even, conditional)
+
     def joint(self, conditional):
         """Probability that each answer is given: that its question is asked, times its conditional probability.
 

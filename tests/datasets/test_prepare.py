@@ -274,3 +274,16 @@ def test_bad_keys_are_refused(source, changes):
 def test_the_configurations_that_come_with_the_package():
     for file in sorted((Path(__file__).parents[2] / "configs").glob("prepare_*.yaml")):
         PrepareConfig(**yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+def test_a_directory_in_which_another_process_works_is_left_alone(source):
+    out = prepare(config(source)).path
+    made = files(out)
+    (out / "running.lock").write_text("elsewhere 1")
+    (out / "images" / ".partial-of-the-other.png").touch()
+    with pytest.raises(ConfigError, match="ds' is being worked in by process 1 on 'elsewhere'"):
+        prepare(config(source))
+    assert (out / "images" / ".partial-of-the-other.png").exists()
+    (out / "running.lock").unlink()
+    prepare(config(source))
+    assert files(out) == made

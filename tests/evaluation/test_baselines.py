@@ -140,3 +140,20 @@ def test_more_galaxies_than_baselines_need(monkeypatch):
     assert len(set(chosen)) == 4
     assert (np.diff(chosen) > 0).all()
     assert chosen.tolist() == sample_rows(range(10, 100), seed=3).tolist()
+
+
+def test_metadata_below_zero_and_few_labels_count(make_dataset):
+    def edit(table):
+        rng = np.random.default_rng(4)
+        table["colour"] = rng.normal(0, 1, N)
+        table["log_ml_g"] = 0.1 * table["colour"]
+
+    dataset = open_dataset(make_dataset(n=N, edit=edit))
+    train, test = dataset.rows("train"), dataset.rows("test")
+
+    def r2(rows):
+        table = baseline_table(dataset, rows, test, metadata=["colour"], n_resamples=2)
+        return table.set_index("inputs").loc["metadata", "r2_dex"]
+
+    assert r2(train) > 0.9  # of the logarithm half of the values would be missing
+    assert r2(train[:30]) > 0.3

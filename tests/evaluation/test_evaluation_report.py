@@ -14,7 +14,7 @@ from gzmass.errors import DataError
 from gzmass.evaluation import apply_calibration, calibrate_intervals, evaluate, mass_to_light_metrics
 from gzmass.evaluation.baselines import image_statistics, mass_to_light_baselines, metadata_columns
 from gzmass.evaluation.measure import join_truth, measure_mass_to_light, pit_values
-from gzmass.evaluation.plots import predicted_against_true
+from gzmass.evaluation.plots import _short, predicted_against_true
 from gzmass.pages import image_png, to_png
 from gzmass.tree import load_tree
 
@@ -333,3 +333,40 @@ def test_plots_are_reproducible_and_draw_nothing_from_nothing():
     assert pictures[0] == pictures[1]
     assert to_png(predicted_against_true([], []), dpi=60) != pictures[0]
     assert image_png(np.zeros((5, 5, 1), np.uint8)).startswith(b"\x89PNG")
+
+
+def test_a_run_is_held_against_what_its_own_inputs_allow(predictions, tmp_path):
+    bounds = {"image": 0.8, "image_and_luminosity": 0.9}
+    dataset = make_dataset(tmp_path / "ds", info={"explainable_r2": bounds})
+    joined = join_truth(predictions[0], dataset, "test")
+
+    def measure(**card):
+        return measure_mass_to_light(joined, dataset, "test", card=card or None)
+
+    assert set(measure()["explainable"]) == set(bounds)
+    with_light = measure(metadata=["luminosity_g"])
+    assert list(with_light["explainable"]) == ["image_and_luminosity"]
+    assert with_light["baselines"]["metadata"] == ["luminosity_g"]
+    without = measure(metadata=[])
+    assert list(without["explainable"]) == ["image"]
+    assert without["baselines"]["metadata"] == ["redshift", "luminosity_g"]
+
+
+def test_galaxies_that_the_run_was_made_with_and_few_for_calibration_are_said(dataset, predictions, tmp_path):
+    calibration = calibrate_intervals(np.linspace(-1, 1, 12), np.zeros(12), np.ones(12))
+    card = {"calibration": calibration}
+    numbers = evaluate(predictions[0], dataset, "test", tmp_path, card=card, baselines=False, n_seen=7)
+    page = (tmp_path / "report.html").read_text()
+    assert numbers["n_seen"] == 7
+    assert "The run was made with 7 of these galaxies" in page
+    assert "Calibrated on 12 galaxies, which leaves the levels themselves uncertain by 12.5, 8.0, 5.8 points" in page
+    assert "They are too few for 90 % and 95 %" in page
+    evaluate(predictions[0], dataset, "test", tmp_path, baselines=False)
+    page = (tmp_path / "report.html").read_text()
+    assert "The run was made with" not in page
+    assert "Calibrated on" not in page
+
+
+def test_of_long_names_the_end_tells_runs_apart():
+    assert _short("runs/trunks_simulated/cnn5-seed-0-9a2c25b5", end=True).endswith("cnn5-seed-0-9a2c25b5")
+    assert len(_short("x" * 40, end=True)) == len(_short("x" * 40)) == 26

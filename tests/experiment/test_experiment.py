@@ -155,7 +155,7 @@ def written(config, folder):
 
 
 @pytest.mark.parametrize(
-    ("name", "rows", "trainings"), [("label_efficiency", 8, 27), ("published_table", 6, 15), ("trunks", 2, 6)]
+    ("name", "rows", "trainings"), [("label_efficiency", 16, 51), ("published_table", 6, 15), ("trunks", 2, 6)]
 )
 def test_the_configurations_that_come_with_gzmass(name, rows, trainings):
     plan = make_plan(load_config(ExperimentConfig, ROOT / "configs" / f"{name}.yaml"))

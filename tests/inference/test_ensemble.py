@@ -129,7 +129,9 @@ def test_other_sizes_trees_and_outputs_are_refused(runs, galaxies, tmp_path):
     votes = save_run(tmp_path / "votes", graph, {**runs[0].card, "kind": "pretrain-gz2"})
     with pytest.raises(DataError, match="the output of M/L of the first is True, that of the second False"):
         load_ensemble([runs[0], votes])
-    only_votes = predict([votes, votes], open_dataset(galaxies), "test")
+    again = save_run(tmp_path / "again", graph, {**votes.card, "weights_hash": None})
+    again = dataclasses.replace(again, card={**again.card, "weights_hash": "another"})
+    only_votes = predict([votes, again], open_dataset(galaxies), "test")
     assert "log_ml_g" not in only_votes
     assert only_votes.equals(predict(votes, open_dataset(galaxies), "test"))
 
@@ -148,4 +150,11 @@ def test_runs_without_scores_predict_as_before(runs, galaxies, tmp_path):
     assert "domain_score" not in before
     numbers = before.select_dtypes("number").columns
     np.testing.assert_allclose(before[numbers], now[numbers], rtol=1e-4)
-    assert "domain_score" not in predict([old, old], open_dataset(galaxies), "test")
+    other = changed(runs[1], tmp_path / "other")
+    (other / "domain_score.npz").unlink()
+    assert "domain_score" not in predict([old, other], open_dataset(galaxies), "test")
+
+
+def test_a_run_counts_once(runs):
+    with pytest.raises(DataError, match="have the same weights: to average them is to count one of them twice"):
+        load_ensemble([runs[0], runs[1], runs[0]])

@@ -324,8 +324,46 @@ def test_a_directory_holds_predictions_of_one_run_and_input(run, placed, galaxie
         predict_parts(other, placed, tmp_path / "out", Here())
     part = next((tmp_path / "out" / "parts").iterdir())
     pq.write_table(pq.read_table(part).replace_schema_metadata({}), part)
-    with pytest.raises(DataError, match=r"part-.*' was not made by this run"):
+    with pytest.raises(DataError, match=r"part-.*' is damaged or was not made by this run"):
         predict_parts(run, placed, tmp_path / "out", Here())
+    part.write_bytes(part.read_bytes()[:-9])
+    with pytest.raises(DataError, match=r"part-.*' is damaged or was not made by this run"):
+        predict_parts(run, placed, tmp_path / "out", Here())
+    (tmp_path / "out" / "recipe.yaml").write_text("run: [")
+    with pytest.raises(ConfigError, match=r"recipe.yaml', which says what predictions were made from, is damaged"):
+        predict_parts(run, placed, tmp_path / "out", Here())
+
+
+def test_a_missing_id_would_cost_the_others_their_digits(run, placed, tmp_path):
+    shards = shards_of(placed, tmp_path / "bare")
+    table = pq.read_table(shards / "part-1.parquet")
+    ids = pa.array([None, *table["id"].to_pylist()[1:]], pa.int64())
+    pq.write_table(table.set_column(table.schema.get_field_index("id"), "id", ids), shards / "part-1.parquet")
+    made = predict_parts(run, shards, tmp_path / "out", Here())
+    assert [name for name, _ in made.failed_units] == ["part-1.parquet rows 0 to 19"]
+    assert "must hold an id for each galaxy. Received: 1 missing ones" in made.failed_units[0][1]
+    assert parts(tmp_path / "out")["id"].dtype == np.int64
+
+
+def test_where_no_galaxy_can_be_predicted_the_exit_code_says_so(run, placed, tmp_path):
+    table = open_dataset(placed).table.head(20).drop(columns="split")
+    write_shard(tmp_path / "bad.parquet", table, [b"no image"] * 20)
+    arguments = ["predict", str(run), str(tmp_path / "bad.parquet"), "--out"]
+    assert main([*arguments, f"{tmp_path}/out/"]) == 3
+    assert parts(tmp_path / "out")["status"].tolist() == ["failed"] * 20
+
+
+def test_a_hats_catalogue_that_is_being_completed_can_not_be_opened(run, sky, tmp_path, monkeypatch):
+    galaxies = find_galaxies(sky, "objid", "png")
+    made = predict_parts(run, galaxies, tmp_path / "out", Here())
+    next(made.hats.rglob("part-*.parquet")).unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["gzmass.inference.predict_parts"], "run_units", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            predict_parts(run, galaxies, tmp_path / "out", Here())
+    assert not [*made.hats.glob("*properties")]
+    predict_parts(run, galaxies, tmp_path / "out", Here())
+    assert len(lsdb.open_catalog(made.hats)) == N - 1
 
 
 def test_bad_shards(run, placed, make_dataset, tmp_path):

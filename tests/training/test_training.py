@@ -12,9 +12,11 @@ from gzmass import console
 from gzmass.config import FinetuneConfig, PretrainConfig
 from gzmass.datasets import open_dataset
 from gzmass.errors import ConfigError, DataError, GzmassError
+from gzmass.evaluation.measure import join_truth, measure_votes
+from gzmass.inference import predict
 from gzmass.losses import MultinomialVotes
 from gzmass.models.trunks import block_of
-from gzmass.training import finetune_ml, pretrain_gz2
+from gzmass.training import count_seen, finetune_ml, pretrain_gz2
 
 SMALL = {"hidden": 16, "dropout": 0.2}
 # 36 galaxies have votes: whole batches, since each other shape of a batch is traced anew, which takes seconds
@@ -341,6 +343,50 @@ def test_galaxies_that_a_run_has_seen_are_no_test_for_it(pretrained, make_datase
     with pytest.raises(DataError, match=r"was made with 12 of the 16 galaxies of the split 'test'"):
         finetune_ml(finetune_config(other, tmp_path / "run", init_from=pretrained.path))
     assert not (tmp_path / "run").exists()
+
+
+def test_ids_are_compared_as_text_and_calibration_needs_new_galaxies_too(pretrained, make_dataset, tmp_path):
+    def as_text(table):
+        table["id"] = table["id"].astype(str)
+
+    other = make_dataset(split=["test", "train", "train", "train", "val"] * 16, edit=as_text)
+    with pytest.raises(DataError, match=r"was made with 12 of the 16 galaxies of the split 'test'"):
+        finetune_ml(finetune_config(other, tmp_path / "run", init_from=pretrained.path))
+    # of the galaxies 2, 7, 12... it has learnt the votes, but for every fourth, which has none
+    moved = make_dataset(split=["train", "train", "val", "val", "test"] * 16, edit=as_text)
+    with pytest.raises(DataError, match=r"12 of the 32 galaxies of the split 'val'.*calibration and the choice"):
+        finetune_ml(finetune_config(moved, tmp_path / "run", init_from=pretrained.path, n_labels=20))
+    assert not (tmp_path / "run").exists()
+    seen = pd.read_parquet(pretrained.path / "galaxies.parquet")
+    assert seen["learnt"].sum() == 36
+    assert count_seen(pretrained, open_dataset(moved), "val") == (24, 32)
+
+
+def test_questions_that_nobody_voted_on_have_no_fractions(make_dataset, tmp_path):
+    def without_bars(table):
+        table[[name for name in table if name.startswith(("t03", "t05"))]] = np.nan
+
+    path = make_dataset(edit=without_bars)
+    run = pretrain_gz2(pretrain_config(path, tmp_path / "votes"))
+    tree, dataset = run.tree, open_dataset(path)
+    unknown = [q.name for q in tree.questions if q.name.startswith(("t03", "t05"))]
+    assert len(unknown) == 2
+    assert set(run.card["learnt_questions"]) == {q.name for q in tree.questions} - set(unknown)
+    table = run.predict(dataset.images("test"))
+    missing = {name for name in table if table[name].isna().any()}
+    assert missing == {f"{stem}_fraction" for stem in tree.stems if stem.startswith(("t03", "t05"))}
+    evaluated = measure_votes(join_truth(predict(run, dataset, "test"), dataset, "test"), dataset, "test")
+    assert set(evaluated["unknown"]) == set(unknown)
+    assert np.isfinite([q["rmse"] for q in evaluated["questions"]]).all()
+
+    # of the question whether there is a spiral, which leads to arms, nobody is known to be asked for arms either
+    def without_spirals(table):
+        table[[name for name in table if name.startswith("t04")]] = np.nan
+
+    run = pretrain_gz2(pretrain_config(make_dataset(edit=without_spirals), tmp_path / "spirals"))
+    table = run.predict(dataset.images("test"))
+    asked = {q.name for q in tree.questions if table[f"{q.name}_asked"].isna().all()}
+    assert {name[:3] for name in asked} == {"t10", "t11"}
 
 
 def test_a_run_that_does_not_know_its_galaxies_is_no_start(galaxies, pretrained, tmp_path):

@@ -204,3 +204,14 @@ def test_files_that_are_no_trees(tmp_path):
     broken.write_text("name: [", encoding="utf-8")
     with pytest.raises(TreeError, match="is not a YAML file"):
         load_tree(broken)
+
+
+def test_even_gaps_leave_what_follows_from_other_questions_as_it_was():
+    fractions = GZ2.conditional(random_votes(GZ2, 5, 4))
+    gap = np.isin(GZ2.segment, GZ2.segment[[column(GZ2, stem) for stem in GZ2.stems if stem.startswith("t05")]])
+    with_gap = np.where(gap, np.nan, fractions)
+    filled = GZ2.with_even_gaps(with_gap)
+    np.testing.assert_array_equal(filled[:, ~gap], fractions[:, ~gap])
+    np.testing.assert_allclose(filled[:, gap], 1 / gap.sum())
+    # all answers to the size of the bulge lead to the same question
+    np.testing.assert_allclose(GZ2.asked(filled), GZ2.asked(fractions))
