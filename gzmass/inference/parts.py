@@ -87,9 +87,6 @@ def make_part(job, rows, path):
 @cache
 def _load(runs):
     """Open the model, once a process."""
-    from gzmass.console import load_keras  # noqa: PLC0415  as the command does, and in each process
-
-    load_keras()
     from gzmass.inference.ensemble import load_ensemble  # noqa: PLC0415  Keras, which reading does without
     from gzmass.models import load_run  # noqa: PLC0415
 
