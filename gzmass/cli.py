@@ -286,7 +286,7 @@ def evaluate(
         baselines=baselines,
         compare=others,
         train_rows=training_rows(loaded, data),
-        n_seen=count_seen(loaded, data, chosen)[0],
+        n_seen=0 if split == "test" else count_seen(loaded, data, chosen)[0],  # or it was refused
         name=str(run),
     )
     console.evaluation(numbers)

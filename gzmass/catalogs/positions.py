@@ -4,6 +4,7 @@ import astropy.units as u
 import numpy as np
 from astropy.coordinates import Angle
 
+from gzmass.catalogs.text import is_number
 from gzmass.errors import DataError
 
 __all__ = ["refuse_hours", "sexagesimal_degrees"]
@@ -38,11 +39,11 @@ def sexagesimal_degrees(values, name, where):
     there = values.notna() & (values.astype(str).str.strip() != "")
     out = values.astype(object).mask(there | ~there).astype(float)
     texts = values[there].astype(str).str.strip().tolist()
-    plain = [text for text in texts if _is_plain(text)]
+    plain = [text for text in texts if is_number(text)]
     if name == "ra" and plain:  # hours or degrees?
         raise DataError(
             f"The {where} must hold either degrees or sexagesimal text in all of its rows. Received: {plain[0]!r} "
-            f"beside {next(text for text in texts if not _is_plain(text))!r}."
+            f"beside {next(text for text in texts if not is_number(text))!r}."
         )
     try:
         out[there] = Angle(texts, unit=u.hourangle if name == "ra" else u.deg).deg
@@ -84,14 +85,6 @@ def refuse_hours(ra, dec, where):
             f"The right ascensions in {where} look like hours: they reach from {ra.min():.2f} to {ra.max():.2f}, the "
             f"declinations from {dec.min():.1f} to {dec.max():.1f} deg; give them in degrees."
         )
-
-
-def _is_plain(text):
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _first_bad(texts):

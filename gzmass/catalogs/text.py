@@ -8,9 +8,10 @@ from contextlib import contextmanager
 
 from gzmass.errors import DataError
 
-__all__ = ["open_unpacked", "read_layout", "with_whole_rows"]
+__all__ = ["is_number", "open_unpacked", "read_layout", "with_whole_rows"]
 
 _GZIP = b"\x1f\x8b"
+_BUFFER = 1 << 20  # bytes that are looked at in one go
 _QUOTED = re.compile(rb'"[^"]*"')
 
 
@@ -83,9 +84,9 @@ def read_layout(path, separator, names=None):
         return _given(list(names), lines, first, path)
     blanks = separator == r"\s+"
     named = [] if comment is None else _split(comment, separator)
-    if len(named) == len(lines[0]) and any(_is_number(cell) for cell in lines[0]):
+    if len(named) == len(lines[0]) and any(is_number(cell) for cell in lines[0]):
         return named, first
-    if all(_is_number(cell) for cell in lines[0]):
+    if all(is_number(cell) for cell in lines[0]):
         raise DataError(f"The table {str(path)!r} has no names of columns: it begins with {lines[0][0]}; give them.")
     if blanks and len(lines) == 2 and len(lines[1]) != len(lines[0]):
         raise DataError(
@@ -118,7 +119,7 @@ def with_whole_rows(file, path, separator, n_columns, skipped):
         The same bytes; reading raises `DataError` at a row with another number of fields. One empty field more, after
         a separator at the end of the line, is allowed.
     """
-    return io.BufferedReader(_WholeRows(file, path, separator, n_columns, skipped))
+    return io.BufferedReader(_WholeRows(file, path, separator, n_columns, skipped), _BUFFER)
 
 
 class _WholeRows(io.RawIOBase):
@@ -182,7 +183,19 @@ def _split(line, separator):
     return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True))]
 
 
-def _is_number(cell):
+def is_number(cell):
+    """Tell whether text is a number.
+
+    Parameters
+    ----------
+    cell : str
+        The text.
+
+    Returns
+    -------
+    bool
+        Whether `float` takes it.
+    """
     try:
         float(cell)
     except ValueError:

@@ -109,11 +109,13 @@ def prepare_image(config, galaxy, frames=None):
         side = (cutout.fraction or 1.0) * _largest_side(image.pixels, x, y)
     _require_size(side, "The square that is used", (side, side))
     cut_square(image.pixels, x, y, side)  # refuses what does not fit
-    if config.photometry is not None and config.photometry.measures_images:
-        measured |= _fluxes(config, galaxy, image, x, y)
     window = _window(image.pixels, x, y, side)
-    x, y = x - window[1].start, y - window[0].start
-    pixels, measured["filled_fraction"] = _fill(cutout, image.pixels[window], x, y)
+    left, top = window[1].start, window[0].start
+    pixels, measured["filled_fraction"] = _fill(cutout, image.pixels[window], x - left, y - top)
+    if config.photometry is not None and config.photometry.measures_images:
+        is_whole = pixels.shape == image.pixels.shape
+        measured |= _fluxes(config, galaxy, image, pixels if is_whole else _fill(cutout, image.pixels, x, y)[0], x, y)
+    x, y = x - left, y - top
     small = cut_and_resample(pixels, x, y, side, config.npix)
     scale_of_stretch = None if config.stretch.scale == "auto" else config.stretch.scale
     grey, used = stretch(small, config.stretch.kind, scale_of_stretch, config.stretch.peak)
@@ -173,8 +175,13 @@ def _delivered(config, galaxy, frames):
 
 def _place(wcs, galaxy):
     """Position in pixels, by what the WCS itself says of its coordinates, their order and its distortions."""
+    axes = wcs.wcs
+    is_ours = axes.lngtyp == "RA" and (axes.radesys == "ICRS" or (axes.radesys == "FK5" and axes.equinox == 2000))
     try:
-        x, y = wcs.world_to_pixel(SkyCoord(galaxy.ra, galaxy.dec, unit="deg"))
+        if is_ours:  # nearly all: a SkyCoord takes as long as all the rest of an image
+            x, y = wcs.all_world2pix(*((galaxy.ra, galaxy.dec) if axes.lng == 0 else (galaxy.dec, galaxy.ra)), 0)
+        else:
+            x, y = wcs.world_to_pixel(SkyCoord(galaxy.ra, galaxy.dec, unit="deg"))
     except NoConvergence:  # of the distortions, far outside
         return nan, nan
     return float(x), float(y)
@@ -264,14 +271,13 @@ def _fill(cutout, pixels, x, y):
     return filled, _fraction(replaced)
 
 
-def _fluxes(config, galaxy, image, x, y):
+def _fluxes(config, galaxy, image, filled, x, y):
     """Flux of the galaxy, and that of its image in the second band in the same aperture.
 
     They are measured in all of the image that was read: how much of it the network is to see changes no flux.
     """
     photometry, part = config.photometry, config.images
     _require_unit(photometry, image, galaxy.file)
-    filled, _ = _fill(config.cutout, image.pixels, x, y)
     flux = aperture_flux(filled, x, y)
     fluxes = {"flux": flux.value, "flux_err": flux.error, "flux_complete": float(flux.complete)}
     if galaxy.colour_file is not None:

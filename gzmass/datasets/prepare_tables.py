@@ -269,10 +269,9 @@ def _chosen(table, part, name):
     if part.where is None:
         good, notes = describe("stellar_mass", part.format).get("good", {}), []
         for column, values in good.items():
-            wrong = ~table[column].isin(values) & table[column].notna() if column in table else pd.Series(dtype=bool)
-            if wrong.any():
+            if n_wrong := int((~table[column].isin(values) & table[column].notna()).sum()):
                 notes.append(
-                    f"{name}: {int(wrong.sum())} rows have a {column} other than {values[0]}; where: "
+                    f"{name}: {n_wrong} rows have a {column} other than {values[0]}; where: "
                     f"{{{column}: {values}}} leaves them out"
                 )
         return table, notes

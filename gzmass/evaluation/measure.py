@@ -189,10 +189,7 @@ def measure_votes(joined, dataset, split):
         return f"no galaxy of the split {split!r} has votes"
     train = np.asarray(dataset.rows("train", labelled="votes"), dtype=int)
     train_votes = dataset.votes(train) if len(train) else None
-    fractions = joined[columns].to_numpy(np.float32)
-    # a question that was not learnt counts nowhere; what is asked after it may follow from the others all the same
-    votes = np.where(np.isnan(fractions), np.nan, votes)
-    result = vote_metrics(votes, tree.with_even_gaps(fractions), tree, train_votes)
+    result = vote_metrics(votes, joined[columns].to_numpy(np.float32), tree, train_votes)
     result["unknown"] = [q["question"] for q in result["questions"] if q["n"] == 0]
     result["questions"] = [q for q in result["questions"] if q["n"] > 0]
     result["mean_from"] = "train" if len(train) else "the scored galaxies"

@@ -131,7 +131,8 @@ def vote_metrics(votes, fractions, tree, train_votes=None, *, n_bins=10, n_resam
     votes : array_like of float
         Weight of the votes for each answer, shape (n, n_answers), NaN where missing.
     fractions : array_like of float
-        Predicted conditional probability of each answer, shape (n, n_answers), NaN where missing.
+        Predicted conditional probability of each answer, shape (n, n_answers), NaN where missing: of a question that
+        was not learnt. It counts nowhere; what is asked after it does as far as it follows from other questions.
     tree : gzmass.tree.DecisionTree
         The decision tree.
     train_votes : array_like of float or None, default None
@@ -165,6 +166,7 @@ def vote_metrics(votes, fractions, tree, train_votes=None, *, n_bins=10, n_resam
                 f"The tree {tree.name!r} has {tree.n_answers} answers: votes must have the shape "
                 f"(n, {tree.n_answers}). Received: shape {array.shape}."
             )
+    votes, fractions = np.where(np.isnan(fractions), np.nan, votes), tree.with_even_gaps(fractions)
     questions = []
     for question, start in zip(tree.questions, tree.starts, strict=True):
         own = slice(start, start + len(question.answers))

@@ -1,8 +1,7 @@
 """The parts of the report on M/L and masses: accuracy, runs side by side, residuals, intervals."""
 
 from html import escape
-
-import numpy as np
+from math import sqrt
 
 from gzmass.evaluation.wording import mark, share, with_error, words
 from gzmass.pages import figures, number, table
@@ -215,7 +214,7 @@ def _calibrated_on(ml):
         return ""
     n, levels = calibrated["n"], [item["level"] for item in ml["coverage"]]
     # of the ranks of n exchangeable scores the level covered is a beta variable
-    spreads = ", ".join(f"{100 * np.sqrt(level * (1 - level) / (n + 2)):.1f}" for level in levels)
+    spreads = ", ".join(f"{100 * sqrt(level * (1 - level) / (n + 2)):.1f}" for level in levels)
     text = f"Calibrated on {n:,} galaxies, which leaves the levels themselves uncertain by {spreads} points."
     if calibrated["limited"]:
         shown = " and ".join(f"{100 * level:.6g} %" for level in calibrated["limited"])

@@ -148,7 +148,7 @@ def _measure(run, dataset):
             inside = coverage(true, predictions[lower], predictions[upper])["coverage"]
             numbers[f"coverage_{100 * level:.0f}"] = float(inside)
     if run.tree is not None and dataset.tree == run.tree:
-        fractions = run.tree.with_even_gaps(predictions[[f"{stem}_fraction" for stem in run.tree.stems]].to_numpy())
+        fractions = predictions[[f"{stem}_fraction" for stem in run.tree.stems]].to_numpy()
         train = dataset.votes(dataset.rows("train", "votes"))
         joint = vote_metrics(dataset.votes("test"), fractions, run.tree, train, n_resamples=0)["joint"]
         numbers |= {"votes_rmse": joint["rmse"], "votes_rmse_mean": joint["rmse_mean"]}

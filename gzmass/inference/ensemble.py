@@ -162,19 +162,20 @@ def refuse_different_cards(paths, cards):
         Two of them have the same weights, or differ in npix, in the tree of their votes, in the conventions of their
         labels or images, or in whether they predict M/L.
     """
-    with_tree = next((card for card in cards if card["tree"]), None)
+    first = cards[0]
+    with_tree = next((k for k, card in enumerate(cards) if card["tree"]), 0)  # a run may have no vote head
     for path, other in zip(paths[1:], cards[1:], strict=True):
-        first = cards[0]
         compared = {"npix": (first["npix"], other["npix"])}
-        if other["tree"]:
-            compared["tree"] = (with_tree["tree_hash"], other["tree_hash"])
         compared["output of M/L"] = tuple(card["kind"] == "finetune-ml" for card in (first, other))
         one, two = first["dataset"], other["dataset"]
         compared |= {key: (one[key], two[key]) for key in _CONVENTIONS if key in one and key in two}
+        if other["tree"]:
+            compared["tree"] = (cards[with_tree]["tree_hash"], other["tree_hash"])
         for key, (here, there) in compared.items():
             if here != there:
+                compared_with = paths[with_tree if key == "tree" else 0]
                 raise DataError(
-                    f"The runs {str(paths[0])!r} and {str(path)!r} can not be averaged: the {key} of the first is "
+                    f"The runs {str(compared_with)!r} and {str(path)!r} can not be averaged: the {key} of the first is "
                     f"{here!r}, that of the second {there!r}."
                 )
     hashes = [card.get("weights_hash") for card in cards]

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.coordinates import FK4, SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 from PIL import Image
@@ -277,8 +278,18 @@ def test_fluxes_in_another_unit_need_a_zero_point(write, unit):
     ],
 )
 def test_the_galaxy_is_found_in_any_celestial_wcs(write, ctype, value):
-    header = {"CRPIX1": 30.5, "CRPIX2": 30.5, "CDELT1": SCALE / 3600, "CDELT2": SCALE / 3600}
+    header = {"RADESYS": "ICRS", "CRPIX1": 30.5, "CRPIX2": 30.5, "CDELT1": SCALE / 3600, "CDELT2": SCALE / 3600}
     header |= {f"CTYPE{k + 1}": ctype[k] for k in (0, 1)} | {f"CRVAL{k + 1}": value[k] for k in (0, 1)}
+    made = make(write(galaxy_image(), **header), ra=150.0, dec=2.0)
+    assert made.measured["centre_status"] == "ok"
+    assert made.measured["centre_offset_arcsec"] < 2 * SCALE
+
+
+def test_coordinates_of_another_equinox_are_precessed(write):
+    there = SkyCoord(150.0, 2.0, unit="deg").transform_to(FK4(equinox="B1950"))
+    header = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "RADESYS": "FK4", "EQUINOX": 1950.0}
+    header |= {"CRVAL1": there.ra.deg, "CRVAL2": there.dec.deg, "CRPIX1": 30.5, "CRPIX2": 30.5}
+    header |= {"CDELT1": -SCALE / 3600, "CDELT2": SCALE / 3600}
     made = make(write(galaxy_image(), **header), ra=150.0, dec=2.0)
     assert made.measured["centre_status"] == "ok"
     assert made.measured["centre_offset_arcsec"] < 2 * SCALE

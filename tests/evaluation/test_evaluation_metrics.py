@@ -144,6 +144,18 @@ def test_unlabelled_galaxies_and_unknown_questions_change_nothing(tree):
     assert np.isnan(empty["joint"]["rmse"])
 
 
+def test_a_question_that_was_not_learnt_counts_nowhere(tree):
+    rng = np.random.default_rng(5)
+    votes = tree.joint(tree.conditional(rng.uniform(size=(40, 5)))) * 30
+    fractions = tree.conditional(rng.uniform(size=(40, 5)))
+    expected = vote_metrics(np.where(np.arange(5) < 2, votes, np.nan), fractions, tree, votes)
+    found = vote_metrics(votes, np.where(np.arange(5) < 2, fractions, np.nan), tree, votes)
+    assert found["questions"][1]["n"] == 0
+    assert found["joint"]["n_answers"] == 2
+    assert found["joint"]["rmse"] == expected["joint"]["rmse"]
+    assert found["questions"][0] == expected["questions"][0]
+
+
 def test_joint_truth_of_a_whole_table_is_the_product_down_the_tree():
     tree = load_tree("gz2")
     rng = np.random.default_rng(4)

@@ -14,6 +14,7 @@ from gzmass.errors import DataError
 from gzmass.evaluation.calibration import interval_scores, sigma_scale
 from gzmass.evaluation.mixture import mixture_moments, mixture_quantile
 from gzmass.inference import load_ensemble, predict
+from gzmass.inference.ensemble import refuse_different_cards
 from gzmass.models import build_model, load_run, save_run
 from gzmass.models.validation import read_validation, write_validation
 from gzmass.training import finetune_ml
@@ -134,6 +135,14 @@ def test_other_sizes_trees_and_outputs_are_refused(runs, galaxies, tmp_path):
     only_votes = predict([votes, again], open_dataset(galaxies), "test")
     assert "log_ml_g" not in only_votes
     assert only_votes.equals(predict(votes, open_dataset(galaxies), "test"))
+
+
+def test_trees_are_compared_with_the_first_run_that_has_one():
+    card = {"npix": 32, "kind": "finetune-ml", "dataset": {}, "tree": None, "tree_hash": None}
+    trees = [{**card, "tree": {"name": "t"}, "tree_hash": mark} for mark in ("one", "two")]
+    refuse_different_cards(["a", "b", "c"], [card, trees[0], trees[0]])
+    with pytest.raises(DataError, match="runs 'b' and 'c' can not be averaged: the tree of the first is 'one', that"):
+        refuse_different_cards(["a", "b", "c"], [card, *trees])
 
 
 def test_from_the_command_line(runs, galaxies, tmp_path, capsys):
