@@ -213,7 +213,7 @@ def test_a_row_with_other_fields_would_shift_them_and_is_refused(tmp_path, name,
 
 
 def test_a_separator_at_the_end_of_each_line_and_quotes_over_several_are_allowed(tmp_path):
-    (tmp_path / "a.csv").write_text('id,name,m\n1,"a,\nb",10,\n\n2,"",9,')
+    (tmp_path / "a.csv").write_text('id,name,m\n1,"a\nb, c",10,\n\n2,"",9,')
     table, _ = read_table(tmp_path / "a.csv", "id", ["m"])
     assert table.to_numpy().tolist() == [[1, 10], [2, 9]]
 

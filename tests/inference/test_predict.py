@@ -115,3 +115,11 @@ def test_ids_that_fits_can_not_hold(tmp_path):
     with pytest.raises(DataError, match=r"FITS holds no 'M101-.'.*take .parquet"):
         write_predictions(pd.DataFrame({"id": ["M31", "M101-\u03b1"], "log_ml_g": [0.1, 0.2]}), tmp_path / "p.fits")
     assert not list(tmp_path.iterdir())
+
+
+def test_galaxies_with_votes_of_another_tree_are_refused(run, galaxies):
+    other = replace(run, card={**run.card, "tree": {"name": "bars"}, "tree_hash": "0123"})
+    with pytest.raises(
+        DataError, match=r"learnt votes of the tree 'bars' \(hash 0123\), the galaxies of .* of another"
+    ):
+        predict_dataset(other, open_dataset(galaxies))
