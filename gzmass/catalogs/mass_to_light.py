@@ -1,6 +1,7 @@
 """Tables of stellar mass-to-light ratios and masses, with named columns."""
 
 import numpy as np
+import pandas as pd
 
 from gzmass.catalogs.tables import concat_set_aside, named_columns, read_table, set_aside_rows
 from gzmass.errors import DataError
@@ -55,10 +56,12 @@ def read_mass_to_light(path, id_column, columns, where=None):
     values = named_columns(table, columns, str(path))
     ratio = "ml_g" if "ml_g" in columns else "log_ml_g"
     given = values[ratio].copy()
+    error = f"{ratio}_err"
+    given_error = values[error].copy() if error in values else pd.Series(np.nan, index=values.index)
     if ratio == "ml_g":
         values["log_ml_g"] = np.log10(given.where(given > 0))
-        if "ml_g_err" in values:
-            values["log_ml_g_err"] = values["ml_g_err"] / given / np.log(10)
+        if error in values:
+            values["log_ml_g_err"] = given_error / given / np.log(10)
         values = values.drop(columns=[c for c in ("ml_g", "ml_g_err") if c in values])
     bad = given.notna() & ~(values["log_ml_g"].abs() <= MAX_LOG_ML)
     low, high = (-MAX_LOG_ML, MAX_LOG_ML) if ratio == "log_ml_g" else (10**-MAX_LOG_ML, 10**MAX_LOG_ML)
@@ -75,14 +78,15 @@ def read_mass_to_light(path, id_column, columns, where=None):
             f"Received: {first:g}."
         )
     values, out_of_range = set_aside_rows(values, bad, reason)
-    listed = [set_aside, out_of_range]
-    if "log_ml_g_err" in values:
-        negative = values["log_ml_g_err"] < 0
-        values, wrong = set_aside_rows(
-            values, negative, lambda row: f"log_ml_g_err = {row['log_ml_g_err']:g}, allowed are values >= 0"
-        )
-        listed.append(wrong)
-    return values.reset_index(drop=True), concat_set_aside(listed), n_unused
+    values, negative = set_aside_rows(
+        values,
+        given_error[values.index] < 0,
+        lambda row: (
+            f"{error} = {given_error[row.name]:g}, allowed are values >= 0; a number that stands for none is named "
+            "by the key 'missing' of the column"
+        ),
+    )
+    return values.reset_index(drop=True), concat_set_aside([set_aside, out_of_range, negative]), n_unused
 
 
 def _true(values, column, source):

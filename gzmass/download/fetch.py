@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import shutil
 from dataclasses import dataclass, replace
@@ -55,6 +56,7 @@ class _Remote:
     validator: str | None  # a strong ETag or a date, which a server compares before it continues
     last_modified: str | None
     md5: str | None
+    framed: bool  # whether HTTP itself tells where the body ends: by a length, or in chunks
 
 
 def fetch_file(url, path, checksum=None, check=None, connection=None, progress=None, part=None):
@@ -188,7 +190,9 @@ def _describe(url, response, size, unpack):
     headers = response.headers
     etag, modified = headers.get("ETag", ""), headers.get("Last-Modified")
     validator = None if unpack else etag if etag.startswith('"') else modified
-    return _Remote(url, response.url, size, validator, modified, None if unpack else _stated_md5(headers, etag))
+    md5 = None if unpack else _stated_md5(headers, etag)
+    framed = "Content-Length" in headers or headers.get("Transfer-Encoding", "").lower() == "chunked"
+    return _Remote(url, response.url, size, validator, modified, md5, framed)
 
 
 def _stated_md5(headers, etag):
@@ -231,4 +235,14 @@ def _verify(part, name, remote, checksum, check):
     except DataError as error:
         _discard(part)
         raise FetchError(str(error)) from None
+    # any other format tells where it ends
+    if done == ["plain text"] and not remote.framed and not _ends_with_a_line(part):
+        _discard(part)
+        raise FetchError("the connection ended in the middle of a line, and the server did not say how long the file is")
     return tuple(done)
+
+
+def _ends_with_a_line(path):
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b"\n"

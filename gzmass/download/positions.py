@@ -21,7 +21,7 @@ class Target:
     id : int or str
         Id of the galaxy.
     ra, dec : float
-        Its centre in degrees.
+        Its centre in degrees, the right ascension from 0 to 360.
     side_arcsec : float
         Its side.
     npix : int
@@ -65,7 +65,7 @@ def read_targets(
     catalog : str or pathlib.Path
         A table as `gzmass.catalogs.read_table` reads it.
     id_column, ra_column, dec_column : str
-        Its columns; positions in degrees (ICRS).
+        Its columns; positions in degrees (ICRS), right ascensions of 0 to 360 or of -180 to 180.
     size_arcsec : float, optional
         Side of the squares, the same for all; in arcsec.
     radius_column : str, optional
@@ -120,13 +120,13 @@ def read_targets(
         side = size_arcsec if r is None else radii * r
         # 1e-9: a side of whole pixels stays that in spite of rounding
         pixels = npix or max(1, math.ceil(side / scale - 1e-9))
-        targets.append(Target(galaxy, ra, dec, side if npix else pixels * scale, pixels))
+        targets.append(Target(galaxy, ra % 360, dec, side if npix else pixels * scale, pixels))
     return targets, bad
 
 
 def _reason(galaxy, ra, dec, radius):
     """Why no cutout of a galaxy can be asked for."""
-    if not (0 <= ra < 360 and -90 <= dec <= 90):
+    if not (-180 <= ra <= 360 and -90 <= dec <= 90):
         return f"the position is missing or out of range: {ra:g}, {dec:g} degrees"
     if radius is not None and not radius > 0:
         return f"the radius is missing or not positive: {radius:g}"

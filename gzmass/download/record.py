@@ -32,7 +32,7 @@ class CutoutRecord:
 
     def __init__(self, path, ending, settings):
         self.path, self.ending = path, ending
-        self.fresh, self.failed = {}, {}
+        self.fresh, self.failed = {}, []
         self._journal = path / "cutouts.jsonl"
         self._check(settings)
         self._rows = self._read()
@@ -142,7 +142,7 @@ class CutoutRecord:
         reason : str
             Why.
         """
-        self.failed[galaxy] = reason
+        self.failed.append((galaxy, reason))
 
     def write(self):
         """Write ``cutouts.parquet`` and ``failed.csv``."""
@@ -151,5 +151,5 @@ class CutoutRecord:
                 pd.DataFrame(list(self._rows.values())).to_parquet(partial, index=False)
         self._journal.unlink(missing_ok=True)
         with write_atomically(self.path / "failed.csv") as partial:
-            failed = pd.DataFrame(list(self.failed.items()), columns=["id", "reason"])
+            failed = pd.DataFrame(self.failed, columns=["id", "reason"])
             failed.to_csv(partial, index=False)

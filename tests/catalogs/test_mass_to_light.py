@@ -58,6 +58,21 @@ def test_what_can_not_be_used_is_one_sentence(file):
         read_mass_to_light(file, "objid", {"ml_g": "ml"}, where="err")
 
 
+def test_an_error_that_stands_for_none(file):
+    table = pd.read_csv(file)
+    table["err"] = [0.2, 1, 1, 1, -99.0]
+    table.to_csv(file, index=False)
+    _, set_aside, _ = read_mass_to_light(file, "objid", {"ml_g": "ml", "ml_g_err": "err"})
+    assert set_aside["reason"].iloc[-1] == (
+        "ml_g_err = -99, allowed are values >= 0; a number that stands for none is named by the key 'missing' of the "
+        "column"
+    )
+    entry = {"column": "err", "missing": [-99]}
+    table, set_aside, _ = read_mass_to_light(file, "objid", {"ml_g": "ml", "ml_g_err": entry})
+    assert table["id"].tolist() == [1, 4, 5]
+    assert np.isnan(table["log_ml_g_err"].iloc[-1])
+
+
 def test_a_negative_error_is_set_aside(file):
     table = pd.read_csv(file)
     table.loc[0, "err"] = -0.1

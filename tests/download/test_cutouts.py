@@ -138,6 +138,14 @@ def test_a_galaxy_that_moved_is_fetched_again(download, service, catalog):
     assert service.asked[-1][0] == 154
 
 
+def test_each_row_without_an_id_is_listed(download, service, catalog):
+    with catalog.open("a") as file:
+        file.write(",1.0,1.0,5.0\n,2.0,2.0,5.0\n")
+    summary = download()
+    assert (summary.there, summary.failed) == (N, 2)
+    assert pd.read_csv(summary.path / "failed.csv")["id"].isna().tolist() == [True, True]
+
+
 def test_what_fails_is_listed_and_tried_again(download, service):
     service.trouble = {
         101: lambda handler: send(handler, 404),

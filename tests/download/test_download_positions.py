@@ -41,10 +41,16 @@ def test_a_side_of_whole_pixels_stays_that(catalog):
 
 
 def test_positions_that_can_not_be(catalog):
-    targets, bad = read_targets(catalog(ra=[360.0, None, 3.0], dec=[1.0, 1.0, 90.1]), "objid", size_arcsec=9, npix=9)
+    targets, bad = read_targets(catalog(ra=[360.1, None, 3.0], dec=[1.0, 1.0, 90.1]), "objid", size_arcsec=9, npix=9)
     assert targets == []
     assert [galaxy for galaxy, _ in bad] == [FIRST, FIRST + 1, FIRST + 2]
     assert bad[1][1] == "the position is missing or out of range: nan, 1 degrees"
+
+
+def test_right_ascensions_on_both_sides_of_zero(catalog):
+    targets, bad = read_targets(catalog(ra=[360.0, -0.5, 3.0], dec=[1.0] * 3), "objid", size_arcsec=9, npix=9)
+    assert [target.ra for target in targets] == [0.0, 359.5, 3.0]
+    assert bad == []
 
 
 def test_ids_that_can_be_no_file(catalog):

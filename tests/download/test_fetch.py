@@ -11,7 +11,7 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
-from web_server import breaks_off, hangs, http_date, send, status, whole, without_ranges
+from web_server import breaks_off, hangs, http_date, of_unknown_length, send, status, whole, without_ranges
 
 from gzmass.download import Connection, FetchError, fetch_file
 from gzmass.errors import DataError
@@ -60,6 +60,18 @@ def test_a_break_is_continued_where_it_was(fetch, web, timer, tmp_path):
     assert ranges(web) == [None, "bytes=10000-", "bytes=30000-"]
     assert [headers.get("If-Range") for headers in web.asked("/table.txt")] == [None, '"1"', '"1"']
     assert len(timer.slept) == 2
+
+
+def test_text_of_unknown_length_must_end_with_a_line(fetch, web, tmp_path):
+    result = fetch(of_unknown_length(BODY[:-1]), of_unknown_length(BODY))
+    assert (tmp_path / "table.txt").read_bytes() == BODY
+    assert ranges(web) == [None, None]
+    assert result.verified == ("plain text",)
+
+
+def test_text_whose_length_is_known_may_end_without_a_line(fetch, tmp_path):
+    fetch(whole(BODY[:-1]))
+    assert (tmp_path / "table.txt").read_bytes() == BODY[:-1]
 
 
 def test_many_breaks_are_no_failure_as_long_as_something_new_comes(fetch, web):

@@ -123,6 +123,18 @@ def breaks_off(body, after, etag='"1"', ranges=True):
     return answer
 
 
+def of_unknown_length(body):
+    """Sends what it has and hangs up, without a word about the length."""
+
+    def answer(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(body)
+        handler.close_connection = True
+
+    return answer
+
+
 def hangs(until):
     def answer(handler):
         until.wait(5)
