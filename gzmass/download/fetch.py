@@ -238,7 +238,7 @@ def _verify(part, name, remote, checksum, check):
     # any other format tells where it ends
     if done == ["plain text"] and not remote.framed and not _ends_with_a_line(part):
         _discard(part)
-        raise FetchError("the connection ended in the middle of a line, and the server did not say how long the file is")
+        raise FetchError("the connection ended within a line, and the server did not say how long the file is")
     return tuple(done)
 
 

@@ -18,6 +18,8 @@ _AUXILIARY = re.compile(
     "NOISE|UNC|UNCERTAINTY|PSF|BKG|BACKGROUND|SKY|SEG|SEGM|SEGMENTATION|EXP|EXPTIME|EXPOSURE|COVERAGE|CON|CTX|NPIX|NIMG"
 )
 _SCIENCE = re.compile("SCI|SCIENCE")
+# words in the name of an HDU that name a band: one letter, or as HST and JWST, Euclid and GALEX call theirs
+_BAND = re.compile("[UGRIZYJHK]|KS|F[0-9]{3,4}[A-Z]{1,2}|VIS|[NF]UV")
 # an array of colours written as it was has its planes along NAXIS1; no image of a galaxy is so narrow
 _MOST_COLOURS = 4
 
@@ -121,7 +123,8 @@ def find_image(hdus, path, hdu=None, plane=None, mask=None):
         Its name, for messages.
     hdu : int or str, optional
         Number or name of the HDU. By default the one named SCI, else the first image whose name (EXTNAME) and type
-        (EXTTYPE) do not say that it is a mask, a weight, an error, a PSF or the like.
+        (EXTTYPE) do not say that it is a mask, a weight, an error, a PSF or the like. Needed when there is one for
+        each of several bands, as their names or the keywords FILTER or BAND say.
     plane : int or str, optional
         Number (from 0) or band of the plane of a cube; needed when it has several.
     mask : int or str, optional
@@ -135,7 +138,7 @@ def find_image(hdus, path, hdu=None, plane=None, mask=None):
     Raises
     ------
     DataError
-        The file has no such HDU, image, plane or mask, or leaves open which plane is meant.
+        The file has no such HDU, image, plane or mask, or leaves open which band or plane is meant.
     """
     chosen = _first_image(hdus, path) if hdu is None else _named(hdus, path, hdu)
     key = _key_of(chosen, path, plane)
@@ -167,12 +170,31 @@ def _first_image(hdus, path):
         if rank is None:
             passed.append(hdu.name)
         else:
-            found.setdefault(rank, hdu)
+            found.setdefault(rank, []).append(hdu)
     for rank in ("image", "kind of science"):
         if rank in found:
-            return found[rank]
+            _refuse_several_bands(hdus, found[rank], path)
+            return found[rank][0]
     beside = f" besides {', '.join(passed)}: if one of these is it, name that HDU" if passed else ""
     raise DataError(f"The FITS file {str(path)!r} has no HDU with a two-dimensional image{beside}.")
+
+
+def _refuse_several_bands(hdus, images, path):
+    if len(images) == 1:
+        return
+    bands = {band: hdu for hdu in reversed(images) if (band := _band(hdu)) is not None}
+    if len(bands) > 1:
+        listed = ", ".join(f"{hdu.name or hdus.index(hdu)!r} ({band})" for band, hdu in reversed(bands.items()))
+        raise DataError(f"The FITS file {str(path)!r} has images in several bands: name one HDU of {listed}.")
+
+
+def _band(hdu):
+    """Band of an image HDU as its header or its name tells, in capitals; None if neither does."""
+    for keyword in ("FILTER", "BAND"):
+        if isinstance(band := hdu.header.get(keyword), str) and band.strip():
+            return band.strip().upper()
+    words = re.findall("[A-Z0-9]+", hdu.name.upper())
+    return next((word for word in words if _BAND.fullmatch(word)), None)
 
 
 def _likeliness(name, kind):

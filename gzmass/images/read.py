@@ -63,7 +63,8 @@ def read_image(path, channel=None, hdu=None, plane=None, mask=None):
         Channel of a colour image; needed for one, refused for FITS, of no effect on a grey image.
     hdu : int or str, optional
         Number or name of the HDU of a FITS file. By default the one named SCI, else the first image whose name and type
-        do not say that it is a mask, a weight, an error, a PSF or the like.
+        do not say that it is a mask, a weight, an error, a PSF or the like. Needed when there is one for each of
+        several bands.
     plane : int or str, optional
         Plane of a FITS cube: its number, from 0, or its band where the header names the bands (``BANDS``, ``BAND0``,
         ``FILTER1``, ``CTYPE3``). Needed for a cube of several planes.

@@ -138,7 +138,8 @@ def test_a_galaxy_that_moved_is_fetched_again(download, service, catalog):
     assert service.asked[-1][0] == 154
 
 
-def test_each_row_without_an_id_is_listed(download, service, catalog):
+@pytest.mark.usefixtures("service")
+def test_each_row_without_an_id_is_listed(download, catalog):
     with catalog.open("a") as file:
         file.write(",1.0,1.0,5.0\n,2.0,2.0,5.0\n")
     summary = download()

@@ -151,6 +151,29 @@ def test_an_image_about_the_science_image_is_not_taken_for_it(tmp_path, before, 
     assert (read_image(written(tmp_path / "a.fits", *hdus)) == RAMP).all()
 
 
+def test_one_image_a_band_leaves_open_which_is_meant(tmp_path):
+    def bands(name, names, filters=(None, None)):
+        hdus = [fits.ImageHDU(RAMP + 1000 * number, name=names[number]) for number in range(2)]
+        for hdu, band in zip(hdus, filters, strict=True):
+            if band:
+                hdu.header["FILTER"] = band
+        return written(tmp_path / name, fits.PrimaryHDU(), *hdus)
+
+    named = [("G", "R"), ("SCI_G", "SCI_R"), ("MOSAIC-NISP-Y", "MOSAIC-VIS"), ("F115W", "F200W")]
+    for number, names in enumerate(named):
+        file = bands(f"{number}.fits", names)
+        with pytest.raises(DataError, match=f"several bands: name one HDU of '{names[0]}' .*, '{names[1]}'"):
+            read_image(file)
+        assert (read_image(file, hdu=names[1]) == RAMP + 1000).all()
+    file = bands("unnamed.fits", ("", ""), ("g", "r"))
+    with pytest.raises(DataError, match=r"several bands: name one HDU of 1 \(G\), 2 \(R\)\."):
+        read_image(file)
+    assert (read_image(file, hdu=2) == RAMP + 1000).all()
+    of_one_band = [(("A", "B"), ("g", "g")), (("IMAGE", "MODEL"), (None, None)), (("G", "MODEL"), (None, None))]
+    for names, filters in of_one_band:
+        assert (read_image(bands(f"one_{names[0]}_{names[1]}.fits", names, filters)) == RAMP).all()
+
+
 def test_a_plane_of_a_cube_by_number_or_band(tmp_path):
     cube = np.stack([RAMP, RAMP + 1000, RAMP + 2000])
     headers = [
