@@ -1,9 +1,6 @@
 """What the command line shows: progress bars, summaries, the path of what was made."""
 
 import logging
-import os
-import sys
-import tempfile
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -56,23 +53,13 @@ def made(path):
 def load_keras():
     """Load Keras and its backend without the lines that TensorFlow's C++ writes about its build at every start.
 
-    They come before any setting of TensorFlow's is read, so the stream itself is held back; if the import fails, what
-    was held back is shown. Its advice on retracing, after predictions with several runs, is not for users either.
+    Its advice on retracing, after predictions with several runs, is not for users either.
     """
+    from gzmass.engine import held_back_errors  # noqa: PLC0415 -- as below
+
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    with tempfile.TemporaryFile() as held_back:
-        stderr = os.dup(2)
-        os.dup2(held_back.fileno(), 2)
-        try:
-            import keras  # noqa: F401, PLC0415 -- seconds that only some commands need
-        except BaseException:
-            held_back.seek(0)
-            os.write(stderr, held_back.read())
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(stderr, 2)
-            os.close(stderr)
+    with held_back_errors():
+        import keras  # noqa: F401, PLC0415 -- seconds that only some commands need
 
 
 def split(name):

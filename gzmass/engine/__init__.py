@@ -3,6 +3,7 @@
 from gzmass.engine.choose import open_engine
 from gzmass.engine.local import LocalEngine, map_pieces
 from gzmass.engine.lock import hold_directory, refuse_held
+from gzmass.engine.streams import held_back_errors
 from gzmass.engine.units import RECIPE, Unit, claim_directory, refuse_another, run_units
 from gzmass.engine.work import fingerprint, write_atomically
 
@@ -12,6 +13,7 @@ __all__ = [
     "Unit",
     "claim_directory",
     "fingerprint",
+    "held_back_errors",
     "hold_directory",
     "map_pieces",
     "open_engine",

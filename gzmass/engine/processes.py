@@ -8,6 +8,7 @@ import traceback
 from contextlib import contextmanager
 from multiprocessing import get_context, resource_tracker
 
+from gzmass.engine.streams import held_back_errors
 from gzmass.errors import GzmassError
 
 __all__ = ["DiedError", "Worker", "end"]
@@ -46,7 +47,7 @@ class Worker:
     def __init__(self, function, one_thread=True):
         self.connection, theirs = _SPAWN.Pipe()
         self.ready = False
-        self.process = _SPAWN.Process(target=_serve, args=(theirs, function), daemon=True)
+        self.process = _SPAWN.Process(target=_serve, args=(theirs, pickle.dumps(function)), daemon=True)
         with _one_thread_each(one_thread), _without_interrupts():
             self.process.start()
         theirs.close()  # so that the end of the process is the end of the connection
@@ -198,6 +199,8 @@ def _without_interrupts():
 def _serve(connection, function):
     """Compute piece after piece, in a process of its own, until the connection ends."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # an exception, so that files begun are removed
+    with held_back_errors():
+        function = pickle.loads(function)  # noqa: S301  of this very module; may load TensorFlow
     try:
         connection.send(True)
         while True:

@@ -10,7 +10,7 @@ import yaml
 from gzmass._version import __version__
 from gzmass.config import PretrainConfig
 from gzmass.datasets import open_dataset
-from gzmass.engine import fingerprint, write_atomically
+from gzmass.engine import fingerprint, held_back_errors, write_atomically
 from gzmass.errors import DataError, GzmassError
 from gzmass.evaluation import coverage, mass_to_light_metrics, vote_metrics
 from gzmass.evaluation.baselines import mass_to_light_baselines
@@ -66,7 +66,8 @@ def run_job(job, progress=None, modest=False):
     if modest:
         os.environ.update(_MODEST)
         _end_with_parent()
-    import keras  # noqa: PLC0415 -- seconds, and of several processes only those that train need it
+    with held_back_errors():
+        import keras  # noqa: PLC0415 -- seconds, and of several processes only those that train need it
 
     from gzmass.training import finetune_ml, pretrain_gz2  # noqa: PLC0415
 

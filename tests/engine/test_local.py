@@ -171,6 +171,28 @@ def test_a_script_without_a_guard_is_told_of_it(tmp_path):
     )
 
 
+@pytest.mark.parametrize(("last", "count"), [("", 1), ("os.getpid() == parent or 1 / 0", 3)])
+def test_what_a_module_writes_while_a_process_loads_it_is_shown_only_if_that_fails(tmp_path, last, count):
+    (tmp_path / "noisy.py").write_text(
+        "import os\n"
+        "parent = int(os.environ.setdefault('NOISY_PARENT', str(os.getpid())))\n"
+        "os.write(2, b'built with care\\n')\n"
+        f"{last}\n"
+        "def square(piece):\n"
+        "    return piece * piece\n"
+    )
+    file = tmp_path / "script.py"
+    file.write_text(
+        "from gzmass.engine import map_pieces\n"
+        "if __name__ == '__main__':\n"
+        "    import noisy\n"
+        "    print(list(map_pieces(noisy.square, range(3), workers=2)))\n"
+    )
+    result = subprocess.run([sys.executable, file], capture_output=True, text=True, check=False)
+    assert result.stderr.count("built with care") == count
+    assert (result.stdout == "[0, 1, 4]\n") is (count == 1)
+
+
 @pytest.mark.parametrize("key", ["workers", "ahead"])
 def test_bad_numbers(key):
     with pytest.raises(ConfigError, match=f"'{key}' must be at least 1. Received: 0."):
