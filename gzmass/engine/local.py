@@ -1,6 +1,7 @@
 """Work in the processes of one machine: pieces in order and in bounded memory, or units that may kill their process."""
 
 import queue
+import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -43,7 +44,7 @@ def map_pieces(function, pieces, workers=1, ahead=2, engine=None):
     -------
     generator
         The results; it raises what `function` raises for a piece, after the results of the pieces before it, and
-        `GzmassError` if a worker process dies.
+        `GzmassError` if the process that works on a piece dies each of `ATTEMPTS` times.
 
     Raises
     ------
@@ -166,33 +167,61 @@ def _check_positive(**numbers):
 
 def _map_in_processes(function, pieces, workers, ahead):
     # a thread for each process: sending and receiving may block, and neither the caller nor another process waits
-    pieces, waiting, started, idle = iter(pieces), deque(), [], queue.SimpleQueue()
+    waiting, pool = deque(), _Pool(function)
     threads = ThreadPoolExecutor(workers)
     try:
         for piece in pieces:
-            if len(started) < workers:
-                started.append(Worker(function))
-                idle.put(started[-1])
-            waiting.append(threads.submit(_hand_to_idle, idle, piece))
+            if pool.size < workers:
+                pool.grow()
+            waiting.append(threads.submit(pool.compute, piece))
             if len(waiting) == workers * ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    except DiedError as died:
-        raise GzmassError(
-            f"A worker process {died.args[0].death()} at its work, as happens when memory runs out; what is finished "
-            "is kept, run the same again to continue, with fewer workers if it happens again."
-        ) from None
     finally:
         for future in waiting:
             future.cancel()
-        end(started)
+        pool.close()
         threads.shutdown()
 
 
-def _hand_to_idle(idle, piece):
-    worker = idle.get()
-    try:
-        return worker.compute(piece)
-    finally:
-        idle.put(worker)
+class _Pool:
+    """Processes that threads hand pieces to; one that dies is replaced."""
+
+    def __init__(self, function):
+        self.size = 0
+        self._function, self._started, self._idle = function, [], queue.SimpleQueue()
+        self._lock, self._closed = threading.Lock(), False  # a process is started with changes to the environment
+
+    def grow(self):
+        self.size += 1
+        self._idle.put(self._start())
+
+    def _start(self):
+        with self._lock:
+            if self._closed:
+                raise GzmassError("The work was ended.")
+            self._started.append(Worker(self._function))
+            return self._started[-1]
+
+    def compute(self, piece):
+        """Compute a piece in an idle process; in another if that one dies."""
+        worker = self._idle.get()
+        try:
+            for _ in range(ATTEMPTS):
+                try:
+                    return worker.compute(piece)
+                except DiedError:
+                    death = worker.death()
+                    worker = self._start()
+            raise GzmassError(
+                f"A worker process {death} at its work, at each of {ATTEMPTS} attempts, as happens when memory runs "
+                "out; what is finished is kept, run the same again to continue, with fewer workers if it happens again."
+            )
+        finally:
+            self._idle.put(worker)
+
+    def close(self):
+        with self._lock:
+            self._closed = True
+        end(self._started)

@@ -119,10 +119,17 @@ def test_pieces_that_raise_end_the_work():
         list(map_pieces(local_pieces.square, pieces(), workers=2))
 
 
-def test_a_killed_worker_is_one_sentence():
+@pytest.mark.parametrize("workers", [2, 3])
+def test_a_killed_worker_is_replaced(tmp_path, workers):
+    pieces = range(9)
+    assert list(map_pieces(partial(local_pieces.die_once, tmp_path), pieces, workers)) == list(pieces)
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_piece_that_kills_every_worker_is_one_sentence():
     results = map_pieces(local_pieces.die, range(9), workers=2)
     assert [next(results), next(results)] == [0, 1]
-    with pytest.raises(GzmassError, match=r"was killed by SIGKILL at its work.* run the same again to continue"):
+    with pytest.raises(GzmassError, match=r"was killed by SIGKILL at its work, at each of 3 .* run the same again to continue"):
         next(results)
 
 
