@@ -30,8 +30,8 @@ ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file;
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Override keys: stages.0.epochs=3 seed=1")
 ]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
 Trunk = Annotated[str, typer.Argument(metavar="RUN", help="A run directory, or resnet34:WEIGHTS.")]
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="A run directory, or several: an ensemble.")]
 DatasetFolder = Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset directory.")]
 Split = Annotated[str, typer.Option(help="train, val, test or all.")]
 Engine = Annotated[str, typer.Option(help="Where it is computed: local (processes of this machine) or dask.")]
@@ -249,45 +249,55 @@ def experiment(
 
 @app.command()
 def evaluate(
-    run: RunFolder,
+    runs: Runs,
     dataset: DatasetFolder,
     split: Split = "test",
-    out: Annotated[Path | None, typer.Option(help="Folder of the report; default RUN/evaluation-SPLIT.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the report; default RUN/evaluation-SPLIT, needed for an ensemble.")
+    ] = None,
     compare: Annotated[list[Path] | None, typer.Option(help="Another run to stand beside it; may be repeated.")] = None,
     baselines: Annotated[bool, typer.Option(help="Train the baselines: constant, metadata, image statistics.")] = True,
 ):
-    """Measure a run on held-out galaxies. Makes numbers, plots and report.html."""
+    """Measure a run, or the mean of several, on held-out galaxies. Makes numbers, plots and report.html.
+
+    Beside the mean of several stands each of them.
+    """
     from gzmass import console
     from gzmass.evaluation import evaluate as evaluate_predictions
 
-    chosen = console.split(split)
-    out = out or run / f"evaluation-{split}"
-    console.say(f"Evaluating {run} on the split {split} of {dataset}")
+    chosen, name = console.split(split), ", ".join(map(str, runs))
+    if out is None:
+        if len(runs) > 1:
+            raise ConfigError(f"The report of an ensemble needs a folder, --out. Received: {len(runs)} runs.")
+        out = runs[0] / f"evaluation-{split}"
+    console.say(f"Evaluating {name} on the split {split} of {dataset}")
     console.load_keras()
     from gzmass.datasets import open_dataset
+    from gzmass.inference import load_ensemble
     from gzmass.inference import predict as predict_dataset
     from gzmass.models import load_run
     from gzmass.training import count_seen, refuse_overlap, training_rows
 
-    data, loaded = open_dataset(dataset), load_run(run)
-    runs = [load_run(path) for path in compare or []]
-    for one in [loaded, *runs] if split == "test" else []:
+    data, loaded = open_dataset(dataset), [load_run(path) for path in runs]
+    others = [*(loaded if len(loaded) > 1 else []), *(load_run(path) for path in compare or [])]
+    for one in [*loaded, *others] if split == "test" else []:
         refuse_overlap(one, data)
-    others = [(str(one.path), predict_dataset(one, data, chosen)) for one in runs]
+    predictor = load_ensemble(loaded) if len(loaded) > 1 else loaded[0]
+    compared = [(str(one.path), predict_dataset(one, data, chosen)) for one in others]
     with console.bar("predict", "galaxies") as progress:
-        predictions = predict_dataset(loaded, data, chosen, progress=progress)
+        predictions = predict_dataset(predictor, data, chosen, progress=progress)
     console.left_out(predictions)
     numbers = evaluate_predictions(
         predictions,
         data,
         chosen,
         out,
-        card=loaded.card,
+        card=predictor.card,
         baselines=baselines,
-        compare=others,
+        compare=compared,
         train_rows=training_rows(loaded, data),
         n_seen=0 if split == "test" else count_seen(loaded, data, chosen)[0],  # or it was refused
-        name=str(run),
+        name=name if len(runs) == 1 else f"{len(runs)} runs together",
     )
     console.evaluation(numbers)
     console.made(out / "report.html")
@@ -295,7 +305,7 @@ def evaluate(
 
 @app.command()
 def predict(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="A run directory, or several: an ensemble.")],
+    runs: Runs,
     dataset: Annotated[
         Path, typer.Argument(metavar="INPUT", help="A dataset directory, a HATS catalogue, or a folder of shards.")
     ],

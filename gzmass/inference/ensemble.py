@@ -55,6 +55,23 @@ class Ensemble:
         """
         return list(dict.fromkeys(name for run in self.runs for name in run.metadata))
 
+    @property
+    def card(self):
+        """What a report says of the ensemble.
+
+        Returns
+        -------
+        dict
+            ``ensemble``, the paths of the runs; ``description``, ``metadata``, ``calibration`` and ``n_common``.
+        """
+        return {
+            "description": f"mean of {len(self.runs)} runs",
+            "ensemble": [str(run.path) for run in self.runs],
+            "metadata": self.metadata,
+            "n_common": self.n_common,
+            "calibration": self.calibration if self.n_common else None,
+        }
+
     def predict(self, images, metadata=None, luminosity=None, batch_size=256):
         """Predict M/L, stellar mass and vote fractions.
 

@@ -210,7 +210,7 @@ def refuse_overlap(run, dataset, split="test"):
     DataError
         The split holds galaxies that the run was made with.
     """
-    n_seen, n = count_seen(run, dataset, split, learnt=split == "val")
+    n_seen, n = count_seen([run], dataset, split, learnt=split == "val")
     if n_seen:
         what = "a test needs" if split == "test" else "calibration and the choice of weights need"
         raise DataError(
@@ -219,13 +219,13 @@ def refuse_overlap(run, dataset, split="test"):
         )
 
 
-def count_seen(run, dataset, split=None, learnt=False):
-    """Count the galaxies that a run, or a run that it started from, was made with.
+def count_seen(runs, dataset, split=None, learnt=False):
+    """Count the galaxies that any of some runs, or a run that it started from, was made with.
 
     Parameters
     ----------
-    run : gzmass.models.Run
-        A finished run.
+    runs : sequence of gzmass.models.Run
+        Finished runs.
     dataset : gzmass.datasets.Dataset
         A dataset.
     split : str, optional
@@ -241,13 +241,16 @@ def count_seen(run, dataset, split=None, learnt=False):
     Raises
     ------
     DataError
-        The run does not say which galaxies it was made with.
+        A run does not say which galaxies it was made with.
     """
-    seen = _galaxies(run)
-    if learnt:
-        seen = seen[seen.get("learnt", pd.Series(False, index=seen.index))]
-    ids = dataset.table["id"].iloc[dataset.rows(split)]
-    return int(ids.astype(str).isin(seen["id"].astype(str)).sum()), len(ids)
+    ids = dataset.table["id"].iloc[dataset.rows(split)].astype(str)
+    seen = np.zeros(len(ids), bool)
+    for run in runs:
+        galaxies = _galaxies(run)
+        if learnt:
+            galaxies = galaxies[galaxies.get("learnt", pd.Series(False, index=galaxies.index))]
+        seen |= ids.isin(galaxies["id"].astype(str)).to_numpy()
+    return int(seen.sum()), len(ids)
 
 
 def write_galaxies(config, dataset, rows, source=None):
@@ -285,25 +288,27 @@ def _galaxies(run):
     return pd.read_parquet(file)
 
 
-def training_rows(run, dataset):
-    """Find the galaxies whose M/L a run learnt from, so that baselines can learn from the same.
+def training_rows(runs, dataset):
+    """Find the galaxies whose M/L any of some runs learnt from, so that baselines can learn from the same.
 
     Parameters
     ----------
-    run : gzmass.models.Run
-        A finished run.
+    runs : sequence of gzmass.models.Run
+        Finished runs.
     dataset : gzmass.datasets.Dataset
         A dataset.
 
     Returns
     -------
     numpy.ndarray of int or None
-        Row numbers; None if the run learnt from another dataset, or from no M/L.
+        Row numbers; None if a run learnt from another dataset, or from no M/L.
     """
-    card = run.card
-    if card["kind"] != "finetune-ml" or card["dataset"]["content_hash"] != dataset.info["content_hash"]:
-        return None
-    return labelled_rows(dataset, "log_ml", card["config"]["n_labels"], card["seed"])
+    learnt = []
+    for card in (run.card for run in runs):
+        if card["kind"] != "finetune-ml" or card["dataset"]["content_hash"] != dataset.info["content_hash"]:
+            return None
+        learnt.append(labelled_rows(dataset, "log_ml", card["config"]["n_labels"], card["seed"]))
+    return np.unique(np.concatenate(learnt))
 
 
 def repeated(rows, batch_size, steps):

@@ -1,6 +1,7 @@
 """Several runs as one predictor."""
 
 import dataclasses
+import json
 import shutil
 
 import numpy as np
@@ -150,6 +151,24 @@ def test_from_the_command_line(runs, galaxies, tmp_path, capsys):
     assert main(["predict", *(str(run.path) for run in runs), str(galaxies), "--out", str(out), "--split", "test"]) == 0
     assert "held out too few galaxies in common" in " ".join(capsys.readouterr().out.split())
     assert out.read_text().startswith("id,log_ml_g,log_ml_g_sigma")
+
+
+def test_an_ensemble_is_evaluated_beside_its_runs(runs, galaxies, tmp_path, capsys):
+    both, out = [str(run.path) for run in runs], tmp_path / "report"
+    assert main(["evaluate", *both, str(galaxies), "--no-baselines"]) == 2
+    assert "the report of an ensemble needs a folder, --out. Received: 2 runs" in " ".join(
+        capsys.readouterr().err.lower().replace("received", "Received").split()
+    )
+    assert main(["evaluate", *both, str(galaxies), "--no-baselines", "--out", str(out)]) == 0
+    numbers = json.loads((out / "metrics.json").read_text())
+    table = numbers["mass_to_light"]["table"]
+    assert [row["name"] for row in table][1:] == both
+    together = predict(runs, open_dataset(galaxies), "test").set_index("id")
+    true = open_dataset(galaxies).table.set_index("id")["log_ml_g"].reindex(together.index)
+    rmse = np.sqrt(np.nanmean((together["log_ml_g"] - true) ** 2))
+    assert table[0]["rmse_dex"] == pytest.approx(rmse)
+    assert numbers["name"] == "2 runs together"
+    assert "mean of 2 runs" in (out / "report.html").read_text()
 
 
 def test_runs_without_scores_predict_as_before(runs, galaxies, tmp_path):

@@ -359,7 +359,7 @@ def test_ids_are_compared_as_text_and_calibration_needs_new_galaxies_too(pretrai
     assert not (tmp_path / "run").exists()
     seen = pd.read_parquet(pretrained.path / "galaxies.parquet")
     assert seen["learnt"].sum() == 36
-    assert count_seen(pretrained, open_dataset(moved), "val") == (24, 32)
+    assert count_seen([pretrained], open_dataset(moved), "val") == (24, 32)
 
 
 def test_questions_that_nobody_voted_on_have_no_fractions(make_dataset, tmp_path):
