@@ -283,7 +283,11 @@ def evaluate(
     for one in [*loaded, *others] if split == "test" else []:
         refuse_overlap(one, data)
     predictor = load_ensemble(loaded) if len(loaded) > 1 else loaded[0]
-    compared = [(str(one.path), predict_dataset(one, data, chosen)) for one in others]
+    seen = [0 if split == "test" else count_seen([one], data, chosen)[0] for one in others]  # or it was refused
+    compared = [
+        (f"{one.path} (has seen {n} of these galaxies)" if n else str(one.path), predict_dataset(one, data, chosen))
+        for one, n in zip(others, seen, strict=True)
+    ]
     with console.bar("predict", "galaxies") as progress:
         predictions = predict_dataset(predictor, data, chosen, progress=progress)
     console.left_out(predictions)

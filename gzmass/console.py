@@ -277,11 +277,10 @@ def evaluation(numbers):
         for name in ("model", "RMSE [dex]", "R2", "bias [dex]", "RMSE linear", "R2 linear"):
             # of a long path the end is what tells runs apart
             table.add_column(name, **({"overflow": "fold"} if name == "model" else {"justify": "right"}))
+        keys = ("rmse_dex", "r2_dex", "bias_dex", "rmse_linear", "r2_linear")
         for row in numbers["mass_to_light"]["table"]:
-            table.add_row(
-                row["name"],
-                *(f"{row[key]:.3f}" for key in ("rmse_dex", "r2_dex", "bias_dex", "rmse_linear", "r2_linear")),
-            )
+            # + 0.0: no minus before a zero
+            table.add_row(row["name"], *(f"{round(row[key], 3) + 0.0:.3f}" for key in keys))
         _console.print(table)
     if numbers["votes"]:
         joint = numbers["votes"]["joint"]

@@ -61,6 +61,18 @@ class Dataset:
         return self.info["npix"]
 
     @property
+    def assumed_volunteers(self):
+        """How many volunteers a galaxy is taken to have had, where the catalogue tells fractions without their number.
+
+        Returns
+        -------
+        float or None
+            The number behind the votes of every galaxy; None where votes were counted.
+        """
+        columns = self.info.get("columns") or {}
+        return (columns.get("<stem>_votes") or {}).get("n_votes")
+
+    @property
     def vote_columns(self):
         """Columns of the votes, in the order of the tree's answers.
 

@@ -9,6 +9,8 @@ from gzmass.pages.figures import BLUE, GREY, INK, new_figure, styled
 __all__ = ["column_figure", "sky_figure", "votes_figure"]
 
 _MAX_BINS = 40
+_FAR = 20  # of a value that is not drawn: distance from the median over the width of the central 90 %
+_FEW = 10  # different values, as of a flag: all of them are drawn
 _DECADES = 1.5  # a positive column that spans more has a logarithmic axis
 _WIDE = 30.0  # degrees; a wider sample is drawn on the whole sky
 _MANY = 5000  # galaxies from which on their density is drawn
@@ -33,6 +35,7 @@ def column_figure(values, label):
     values = np.asarray(values, dtype=float)
     values = values[np.isfinite(values)]
     figure, axes = new_figure(2.6, 2.1)
+    values = _without_strays(axes, values)
     low, high = np.quantile(values, [0.0, 1.0])
     if low == high:
         low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
@@ -51,6 +54,18 @@ def column_figure(values, label):
     axes.yaxis.get_major_locator().set_params(integer=True)
     figure.supxlabel(label, fontsize=9, color=INK)  # may be wider than the axes
     return figure
+
+
+def _without_strays(axes, values):
+    """Leave out what is so far from the rest that it would press that into one bar, and say so above the axes."""
+    p5, p50, p95 = np.quantile(values, [0.05, 0.5, 0.95])
+    stray = np.abs(values - p50) > _FAR * (p95 - p5)
+    decades = values.min() > 0 and np.log10(values.max() / values.min()) > _DECADES
+    if not stray.any() or len(np.unique(values)) < _FEW or decades:
+        return values
+    ends = "to".join(f" {value:.4g} " for value in np.unique([values[stray].min(), values[stray].max()]))
+    axes.set_title(f"{stray.sum():,} beyond:{ends}".rstrip().replace("-", "\N{MINUS SIGN}"), fontsize=8, color=INK)
+    return values[~stray]
 
 
 def _log_ticks(low, high):
@@ -127,6 +142,8 @@ def sky_figure(ra, dec):
         axes.invert_xaxis()  # east is left
         axes.set(xlabel="right ascension [deg]", ylabel="declination [deg]")
         _few_ticks(axes.xaxis)
+        axes.xaxis.set_major_formatter(lambda degrees, _: f"{degrees % 360:g}")
+        axes.set_aspect(1 / max(np.cos(np.radians(dec.mean())), 0.1), adjustable="datalim")
         return figure
     figure, axes = new_figure(6.6, 3.7, projection="mollweide")
     # east is left; right ascension 180 deg in the middle, where the surveys of the northern sky look

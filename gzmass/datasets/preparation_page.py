@@ -174,9 +174,13 @@ def _votes(dataset):
             continue
         fractions = own[asked] / total[asked]
         names = [answer.text for answer in question.answers]
-        caption = f"{question.text} {int(asked.sum()):,} galaxies, {np.median(total[asked]):.0f} votes in the median"
+        caption = f"{question.text} {int(asked.sum()):,} galaxies"
+        if dataset.assumed_volunteers is None:
+            caption += f", {np.median(total[asked]):.0f} votes in the median"
         items.append((_base64(votes_figure(fractions, names, question.name)), caption))
     lead = "Point: median; thick and thin bar: central 68 % and 90 % of the galaxies with votes on the question."
+    if dataset.assumed_volunteers is not None:
+        lead += f" The catalogue has fractions alone; {dataset.assumed_volunteers:g} volunteers a galaxy are assumed."
     parts = [f'<p class="note">{lead}</p>', figures(items, small=True)]
     if absent:
         parts.append(f'<p class="absent">Without votes in this dataset: {escape(", ".join(absent))}.</p>')
@@ -186,20 +190,20 @@ def _votes(dataset):
 def _matches(matches):
     if not matches:
         return ""
-    columns = ["table", "rows", "galaxies found", "not found", "rows without a galaxy", "separation", "by chance"]
-    rows = [
-        [
-            match["table"],
-            f"{match['n_right']:,}",
-            f"{match['n_matched']:,}",
-            f"{match['n_left_only']:,}",
-            f"{match['n_right_only']:,}",
-            "" if match["median_separation_arcsec"] is None else f"{match['median_separation_arcsec']:.2f}″",
-            "" if match["n_chance"] is None else f"{match['n_chance']:.1f}",
-        ]
-        for match in matches
-    ]
-    text = table(columns, rows, "How the rows of each table found their galaxies; the separation is the median.")
+    columns = ["table", "rows", "galaxies found", "not found", "rows without a galaxy"]
+    counts = ("n_right", "n_matched", "n_left_only", "n_right_only")
+    rows = [[match["table"], *(f"{match[key]:,}" for key in counts)] for match in matches]
+    caption = "How the rows of each table found their galaxies."
+    if any(match["median_separation_arcsec"] is not None for match in matches):
+        columns += ["separation", "by chance"]
+        for row, match in zip(rows, matches, strict=True):
+            row.append("" if match["median_separation_arcsec"] is None else f"{match['median_separation_arcsec']:.2f}″")
+            row.append("" if match["n_chance"] is None else f"{match['n_chance']:.1f}")
+        caption += (
+            " Of those matched by position: the median separation, and how many matches chance alone would give, as "
+            "found with shifted positions."
+        )
+    text = table(columns, rows, caption)
     hows = [f"{match['table']}: matched by {match['how']}" for match in matches if match["how"] != "id id"]
     if hows:
         text += "\n<ul>" + "".join(f"<li>{escape(how)}</li>" for how in hows) + "</ul>"

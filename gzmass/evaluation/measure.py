@@ -153,11 +153,19 @@ def measure_mass_to_light(joined, dataset, split, *, card=None, baselines=True, 
     }
     calibration = (card or {}).get("calibration")
     result["coverage"], result["interval_source"] = measure_coverage(labelled, calibration)
-    result["calibrated_on"] = None
-    if calibration and "n" in calibration:
-        limited = [item["level"] for item in calibration.get("intervals", []) if item.get("limited")]
-        result["calibrated_on"] = {"n": int(calibration["n"]), "limited": limited}
+    result["calibrated_on"] = _calibrated_on(calibration)
     return result
+
+
+def _calibrated_on(calibration):
+    if not calibration or "n" not in calibration:
+        return None
+    limited = [item["level"] for item in calibration.get("intervals", []) if item.get("limited")]
+    groups = calibration.get("groups")
+    if groups:
+        sizes = [int(own["n"]) for own in groups["calibrations"]]
+        groups = {"by": groups["by"], "edges": [float(edge) for edge in groups["edges"]], "n": sizes}
+    return {"n": int(calibration["n"]), "limited": limited, "groups": groups}
 
 
 def measure_votes(joined, dataset, split):
@@ -175,7 +183,8 @@ def measure_votes(joined, dataset, split):
     Returns
     -------
     dict or str
-        What `vote_metrics` returns, without the questions that nobody voted on (``unknown`` names them);
+        What `vote_metrics` returns, without the questions that nobody voted on (``unknown`` names them), with
+        ``mean_from`` and ``assumed_volunteers`` (`gzmass.datasets.Dataset.assumed_volunteers`);
         or the reason why there is nothing to measure.
     """
     tree = dataset.tree
@@ -193,6 +202,7 @@ def measure_votes(joined, dataset, split):
     result["unknown"] = [q["question"] for q in result["questions"] if q["n"] == 0]
     result["questions"] = [q for q in result["questions"] if q["n"] > 0]
     result["mean_from"] = "train" if len(train) else "the scored galaxies"
+    result["assumed_volunteers"] = dataset.assumed_volunteers
     return result
 
 

@@ -148,10 +148,10 @@ def vote_metrics(votes, fractions, tree, train_votes=None, *, n_bins=10, n_resam
     Returns
     -------
     dict
-        ``questions``, a list with one dict a question: ``question``, ``text``, ``n`` (galaxies with votes
-        on it), ``votes`` (their sum), ``rmse``, ``rmse_error``, ``rmse_mean`` (predicting the mean),
-        ``calibration_error`` and ``reliability`` (see `reliability`). And ``joint``: ``n`` (galaxies),
-        ``n_answers`` (known columns), ``rmse``, ``rmse_error``, ``rmse_mean``.
+        ``questions``, a list with one dict a question: ``question``, ``text``, ``answers`` (their texts), ``n``
+        (galaxies with votes on it), ``votes`` (their sum), ``rmse``, ``rmse_error``, ``rmse_mean`` (predicting the
+        mean), ``calibration_error`` and ``reliability`` (the bins of each answer, see `reliability`). And ``joint``:
+        ``n`` (galaxies), ``n_answers`` (known columns), ``rmse``, ``rmse_error``, ``rmse_mean``.
 
     Raises
     ------
@@ -172,7 +172,8 @@ def vote_metrics(votes, fractions, tree, train_votes=None, *, n_bins=10, n_resam
         own = slice(start, start + len(question.answers))
         parts = (votes[:, own], fractions[:, own], train_votes[:, own])
         numbers = _question_metrics(*parts, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
-        questions.append({"question": question.name, "text": question.text, **numbers})
+        answers = [answer.text for answer in question.answers]
+        questions.append({"question": question.name, "text": question.text, "answers": answers, **numbers})
     return {
         "questions": questions,
         "joint": _joint_metrics(votes, fractions, tree, train_votes, n_resamples=n_resamples, seed=seed),
@@ -206,7 +207,10 @@ def joint_truth(votes, tree):
 
 
 def reliability(votes, fractions, n_bins=10):
-    """Compare predicted with voted fractions in bins of the predicted one.
+    """Compare predicted with voted fractions of each answer in bins of the predicted one.
+
+    Each answer by itself: in bins of all answers together, too many votes predicted for one would be made up for by
+    too few for another.
 
     Parameters
     ----------
@@ -220,13 +224,13 @@ def reliability(votes, fractions, n_bins=10):
     Returns
     -------
     dict
-        ``bins``, a list of dicts ``predicted`` and ``voted`` (means weighted by the votes that the
-        question received from the galaxy) and ``weight`` (share of the bin in all weight);
+        ``answers``, for each answer a list of bins, dicts of ``predicted`` and ``voted`` (means weighted by the
+        votes that the question received from the galaxy) and ``weight`` (share of the bin in all weight);
         ``calibration_error``, the mean of abs(predicted - voted) over the bins with these weights
-        (expected calibration error).
+        (expected calibration error) and over the answers.
     """
     votes, fractions = np.asarray(votes, dtype=float).T, np.asarray(fractions, dtype=float).T
-    return _curve(_bin_sums(votes, fractions, votes.sum(axis=0), n_bins))
+    return _curves(_bin_sums(votes, fractions, votes.sum(axis=0), n_bins))
 
 
 def bootstrap_errors(sums, statistic, n_resamples=200, seed=0):
@@ -292,22 +296,22 @@ def _moments(total):
 def _question_metrics(votes, fractions, train_votes, *, n_bins, n_resamples, seed):
     train = sum(part[:, np.isfinite(part).all(axis=0)].sum(axis=1) for (part,) in _columns(train_votes))
     mean = (train / train.sum() if train.sum() > 0 else np.full(len(train), np.nan))[:, None]
-    sums, curve = [], np.zeros((3, n_bins))
+    sums, curves = [], np.zeros((3, len(train), n_bins))
     for chunk in _columns(votes, fractions):
         total = chunk[0].sum(axis=0)
         known = (total > 0) & np.isfinite(chunk[1]).all(axis=0)
         total, (own, guess) = total[known], (values[:, known] for values in chunk)
         squared = [((values - own / total) ** 2).mean(axis=0) for values in (guess, mean)]
         sums.append([total, total * squared[0], total * squared[1]])
-        curve += _bin_sums(own, guess, total, n_bins)
+        curves += _bin_sums(own, guess, total, n_bins)
     sums = np.concatenate(sums, axis=1).T
-    curve = _curve(curve)
+    curves = _curves(curves)
     return {
         "n": len(sums),
         "votes": float(sums[:, 0].sum()),
         **_rmse_and_mean(sums, n_resamples, seed),
-        "calibration_error": curve["calibration_error"],
-        "reliability": curve["bins"],
+        "calibration_error": curves["calibration_error"],
+        "reliability": curves["answers"],
     }
 
 
@@ -318,24 +322,29 @@ def _columns(*arrays):
 
 
 def _bin_sums(votes, fractions, total, n_bins):
-    """Sum weight, weighted predicted and weighted voted fractions in bins of the predicted one: a row each."""
+    """Sum weight, weighted predicted and weighted voted fractions in bins of the predicted one: (3, k, n_bins)."""
+    k = len(votes)
     weight = np.broadcast_to(total, votes.shape).ravel()
-    index = np.clip((fractions * n_bins).astype(np.int64), 0, n_bins - 1).ravel()
+    index = np.clip((fractions * n_bins).astype(np.int64), 0, n_bins - 1)
+    index = (index + n_bins * np.arange(k)[:, None]).ravel()
     values = (weight, weight * fractions.ravel(), votes.ravel())
-    return np.stack([np.bincount(index, value, n_bins) for value in values])
+    return np.stack([np.bincount(index, value, k * n_bins).reshape(k, n_bins) for value in values])
 
 
-def _curve(sums):
-    total, predicted, voted = sums[:, sums[0] > 0]
-    if not len(total):
-        return {"bins": [], "calibration_error": np.nan}
-    share = total / total.sum()
-    predicted, voted = predicted / total, voted / total
-    bins = [
-        {"predicted": float(p), "voted": float(v), "weight": float(w)}
-        for p, v, w in zip(predicted, voted, share, strict=True)
-    ]
-    return {"bins": bins, "calibration_error": float(np.sum(share * np.abs(predicted - voted)))}
+def _curves(sums):
+    answers, errors = [], []
+    for answer in sums.transpose(1, 0, 2):
+        total, predicted, voted = answer[:, answer[0] > 0]
+        share = total / total.sum()
+        predicted, voted = predicted / total, voted / total
+        answers.append(
+            [
+                {"predicted": float(p), "voted": float(v), "weight": float(w)}
+                for p, v, w in zip(predicted, voted, share, strict=True)
+            ]
+        )
+        errors.append(float(np.sum(share * np.abs(predicted - voted))) if len(share) else np.nan)
+    return {"answers": answers, "calibration_error": float(np.mean(errors))}
 
 
 def _joint_metrics(votes, fractions, tree, train_votes, *, n_resamples, seed):

@@ -12,7 +12,7 @@ from gzmass.evaluation.page_mass_to_light import (
     residual_section,
     stellar_mass_section,
 )
-from gzmass.evaluation.wording import mark, suffix, with_error
+from gzmass.evaluation.wording import mark, mean_of, suffix, with_error
 from gzmass.pages import cards, figures, number, picture, render_page, table
 
 __all__ = ["render"]
@@ -129,7 +129,8 @@ def _head(numbers, card):
         reasons = "; ".join(f"{escape(reason)} ({n:,})" for reason, n in domain["reasons"].items())
         parts.append(
             f'<p class="note">{domain["n"]:,} galaxies lie outside what the model was trained on'
-            f"{': ' + reasons if reasons else ''}. They count in all numbers unless it says otherwise.</p>"
+            f"{': ' + reasons if reasons else ''}; one can have several reasons, a score above 1 or a single quantity "
+            "beyond its range. They count in all numbers unless it says otherwise.</p>"
         )
     return "\n".join(parts)
 
@@ -159,7 +160,7 @@ def _galaxies(numbers, galleries):
 
 def _votes(votes, drawn):
     joint = votes["joint"]
-    mean = "the training set" if votes["mean_from"] == "train" else "the scored galaxies themselves"
+    mean = mean_of(votes)
     columns = ["question", "galaxies", "votes", "RMSE", "RMSE of the mean", "calibration error"]
     rows = [
         [
@@ -176,6 +177,8 @@ def _votes(votes, drawn):
         "Conditional fractions, weighted by the votes that the question received; bootstrap errors. "
         f"“Of the mean”: predicting the mean fraction of {mean}."
     )
+    if (assumed := votes["assumed_volunteers"]) is not None:
+        caption += f" The number of votes is not known: {assumed:g} volunteers a galaxy are assumed."
     lead = (
         f"<p>RMSE over {joint['n_answers']} answers (probability of the answer times that of being asked, "
         f"the convention of the Kaggle challenge): <b>{with_error(joint, 'rmse')}</b>; predicting the mean of "
@@ -187,8 +190,9 @@ def _votes(votes, drawn):
     parts.append(figures([drawn["votes_rmse"]]))
     parts.append("<h3>Reliability: voted against predicted fraction</h3>")
     parts.append(
-        '<p class="note">Ten bins of the predicted fraction, all answers of a question together; the area of a point '
-        "is its share of the votes. On the dashed line a fraction means what it says.</p>"
+        '<p class="note">Ten bins of the predicted fraction, each answer by itself; of two answers only the first, '
+        "as the second mirrors it. The area of a point is its share of the votes; on the dashed line a fraction means "
+        "what it says. The calibration error above is the mean distance from that line.</p>"
     )
     parts.append(figures([item for key, item in drawn.items() if key.startswith("reliability_")], small=True))
     return "\n".join(parts)

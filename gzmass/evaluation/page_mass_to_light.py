@@ -3,7 +3,7 @@
 from html import escape
 from math import sqrt
 
-from gzmass.evaluation.wording import mark, share, with_error, words
+from gzmass.evaluation.wording import mark, share, span, with_error, words
 from gzmass.pages import figures, number, table
 
 __all__ = [
@@ -30,7 +30,7 @@ def mass_to_light_section(numbers, drawn):
     str
         HTML.
     """
-    ml, band = numbers["mass_to_light"], escape(numbers["band"])
+    ml, band = numbers["mass_to_light"], escape(numbers["label_band"])
     entries = [(_predictor(item), item, item.get("versus_run")) for item in ml["table"]]
     if "in_domain" in ml:
         entries.insert(1, ("this run, in domain only", ml["in_domain"], None))
@@ -65,7 +65,10 @@ def mass_to_light_section(numbers, drawn):
     )
     columns = ["predictor", "galaxies", "RMSE", "against the run", "R²", "bias", "slope", "NMAD"]
     parts = [table(columns, dex, caption, strong_rows=1)]
-    caption = f"Linear M/L of the {band} band [solar units]{mark(numbers)}: 10<sup>log M/L</sup>."
+    caption = (
+        f"Linear M/L of the {band} band [solar units]{mark(numbers)}: 10<sup>log M/L</sup>, about the median of the "
+        "predicted distribution. Its mean is larger, so a run without bias in log M/L is too low here."
+    )
     columns = ["predictor", "RMSE", "R²", "bias", "slope", "NMAD"]
     parts.append(table(columns, linear, caption, strong_rows=1))
     for name, item in ml["explainable"].items():
@@ -192,16 +195,14 @@ def coverage_section(numbers, drawn):
     rows = [["all", *[share(item["overall"]) for item in ml["coverage"]]]]
     for quantity, thirds in ml["coverage"][0]["thirds"].items():
         for index, third in enumerate(("lowest", "middle", "highest")):
-            span = f"{round(thirds[index]['from'], 3):g} to {round(thirds[index]['to'], 3):g}".replace(
-                "-", "\N{MINUS SIGN}"
-            )
+            reach = span(quantity, thirds[index]["from"], thirds[index]["to"])
             shares = [share(item["thirds"][quantity][index]) for item in ml["coverage"]]
-            rows.append([f"{quantity}, {third} third ({span})", *shares])
+            rows.append([f"{quantity}, {third} third ({reach})", *shares])
     caption = f"Share of the galaxies whose label lies inside its interval{mark(numbers)}; binomial errors."
     text = (
         '<p class="note">An interval can promise its level for what is known of a galaxy: in thirds of the '
-        "prediction, redshift or size. In thirds of the label itself it covers less at both ends wherever "
-        "the input does not fix M/L: those thirds are chosen by the part that can not be predicted.</p>"
+        "prediction, redshift or size. In thirds of the label itself it can cover less at both ends than in the middle "
+        "wherever the input does not fix M/L: those thirds are chosen by the part that can not be predicted.</p>"
     )
     shares = table(columns, rows, caption, strong_rows=1, foot=[widths])
     parts = [shares, _calibrated_on(ml), text, _figures(numbers, drawn, ["coverage", "pit"])]
@@ -216,6 +217,15 @@ def _calibrated_on(ml):
     # of the ranks of n exchangeable scores the level covered is a beta variable
     spreads = ", ".join(f"{100 * sqrt(level * (1 - level) / (n + 2)):.1f}" for level in levels)
     text = f"Calibrated on {n:,} galaxies, which leaves the levels themselves uncertain by {spreads} points."
+    if groups := calibrated["groups"]:
+        by = {"log_ml_g": "predicted log M/L"}.get(groups["by"], groups["by"].replace("_", " "))
+        edges = " and ".join(f"{edge:.3g}" for edge in groups["edges"]).replace("-", "\N{MINUS SIGN}")
+        sizes = ", ".join(f"{size:,}" for size in groups["n"])
+        text = (
+            f"Calibrated on {n:,} galaxies in groups of the {escape(by)}, divided at {edges} ({sizes} galaxies): this "
+            "did better in cross-validation than one calibration for all. Over all galaxies the levels themselves are "
+            f"uncertain by {spreads} points, in a group by {sqrt(len(groups['n'])):.1f} times that."
+        )
     if calibrated["limited"]:
         shown = " and ".join(f"{100 * level:.6g} %" for level in calibrated["limited"])
         text += f" They are too few for {shown}: those intervals reach from the lowest to the highest score."

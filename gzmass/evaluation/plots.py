@@ -1,11 +1,13 @@
 """The figures of the report, with units on every axis."""
 
+import re
+from itertools import cycle
+
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, to_rgb
-from scipy.stats import binom
 
 from gzmass.evaluation.residuals import running_percentiles
-from gzmass.pages.figures import BLUE, GREEN, GREY, INK, RED, new_figure, styled
+from gzmass.pages.figures import BLUE, COLOURS, GREEN, GREY, INK, RED, new_figure, styled
 
 __all__ = [
     "coverage_plot",
@@ -23,7 +25,7 @@ MANY = 1500  # galaxies from which on a cloud of points is drawn as its density
 
 
 @styled
-def predicted_against_true(true, predicted, kind="true"):
+def predicted_against_true(true, predicted, kind="true", band="g"):
     """Draw predicted against true log M/L, with the running median of the prediction and the least-squares line.
 
     Parameters
@@ -34,6 +36,8 @@ def predicted_against_true(true, predicted, kind="true"):
         Predicted log10 M/L, shape (n,).
     kind : str, default "true"
         What the label is called on the axis: ``"true"`` or ``"proxy"``.
+    band : str, default "g"
+        Band of the luminosity.
 
     Returns
     -------
@@ -53,7 +57,8 @@ def predicted_against_true(true, predicted, kind="true"):
         fit = predicted.mean() + slope * (np.array(limits) - true.mean())
         axes.plot(limits, fit, color=GREEN, linewidth=1.4, linestyle="-.", label=f"fit: slope {slope:.2f}")
     axes.set(xlim=limits, ylim=limits, aspect="equal")
-    axes.set(xlabel=log_ml_label(kind), ylabel=log_ml_label("predicted"))
+    axes.set(xlabel=log_ml_label(kind, band), ylabel=log_ml_label("predicted", band))
+    _outside(axes, true, predicted)
     axes.legend(loc="upper left")
     return figure
 
@@ -86,6 +91,7 @@ def residual_plot(x, residual, x_label, running):
     axes.axhline(0, color=INK, linewidth=1, linestyle="--")
     _running(axes, running)
     axes.set(xlim=x_limits, ylim=(-largest, largest), xlabel=x_label, ylabel="predicted \N{MINUS SIGN} label [dex]")
+    _outside(axes, x, residual)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="upper right", ncols=2)
     return figure
@@ -129,26 +135,30 @@ def coverage_plot(coverages):
 
 
 @styled
-def pit_histogram(values):
+def pit_histogram(values, n_calibrated=None):
     """Draw the histogram of the probability integral transform beside the uniform one.
 
     Parameters
     ----------
     values : array_like of float
         What `gzmass.evaluation.pit` returned, shape (n,).
+    n_calibrated : int, optional
+        Galaxies that the distributions were calibrated on; None if they were not.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The figure; a bin of a uniform distribution lies in the grey band 95 times out of 100 (binomial).
+        The figure; a bin of well calibrated galaxies lies in the grey band 95 times out of 100. Its width is that of
+        a binomial share of the galaxies, and of the beta variable that a bin holds after calibration on others.
     """
     (values,) = _finite(values)
     figure, axes = new_figure(4.4, 3.0)
     n_bins = int(np.clip(len(values) // 20, 5, 20))
     density, edges = np.histogram(values, bins=n_bins, range=(0, 1))
     density = density * n_bins / max(len(values), 1)
-    low, high = binom.ppf([0.025, 0.975], max(len(values), 1), 1 / n_bins) * n_bins / max(len(values), 1)
-    axes.axhspan(low, high, color="#DDDDDD", label="uniform: 95 % of bins")
+    noise = 1 / max(len(values), 1) + (0 if n_calibrated is None else 1 / (n_calibrated + 2))
+    half = 1.96 * np.sqrt((n_bins - 1) * noise)
+    axes.axhspan(max(1 - half, 0), 1 + half, color="#DDDDDD", label="uniform: 95 % of bins")
     axes.axhline(1, color=GREY, linewidth=1)
     axes.stairs(density, edges, baseline=None, color=BLUE, linewidth=1.8, label="galaxies")
     axes.set(xlim=(0, 1), ylim=(0, max(1.9, 1.35 * density.max(initial=0))))
@@ -187,13 +197,15 @@ def rmse_plot(names, values, errors, x_label):
 
 
 @styled
-def vote_rmse_plot(questions):
+def vote_rmse_plot(questions, mean="the training set"):
     """Draw the error of the vote fractions of each question beside that of predicting the mean.
 
     Parameters
     ----------
     questions : list of dict
         What `gzmass.evaluation.vote_metrics` returned as ``questions``.
+    mean : str, default "the training set"
+        What the mean is that of.
 
     Returns
     -------
@@ -202,9 +214,9 @@ def vote_rmse_plot(questions):
     """
     figure, axes = new_figure(4.6, 1.3 + 0.3 * len(questions))
     position = -np.arange(len(questions), dtype=float)
-    model, mean = [q["rmse"] for q in questions], [q["rmse_mean"] for q in questions]
-    axes.hlines(position, model, mean, color="#BBBBBB", linewidth=2.5)
-    axes.plot(mean, position, "D", color=GREY, markersize=5, label="mean of the training set")
+    model, of_mean = [q["rmse"] for q in questions], [q["rmse_mean"] for q in questions]
+    axes.hlines(position, model, of_mean, color="#BBBBBB", linewidth=2.5)
+    axes.plot(of_mean, position, "D", color=GREY, markersize=5, label=f"mean of {mean}")
     error = [q["rmse_error"] for q in questions]
     axes.errorbar(model, position, xerr=error, fmt="o", color=BLUE, markersize=6, label="run")
     axes.set(yticks=position, yticklabels=[_short(q["question"]) for q in questions])
@@ -215,46 +227,54 @@ def vote_rmse_plot(questions):
 
 
 @styled
-def reliability_plot(bins, title):
-    """Draw voted against predicted fractions of one question.
+def reliability_plot(question):
+    """Draw voted against predicted fractions of each answer of one question; of two only of the first.
 
     Parameters
     ----------
-    bins : list of dict
-        ``predicted``, ``voted`` and ``weight``, as `gzmass.evaluation.vote_metrics` gives them.
-    title : str
-        Title.
+    question : dict
+        An entry of ``questions``, as `gzmass.evaluation.vote_metrics` gives them.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The figure; the area of a point is the share of the votes in its bin.
+        The figure; the area of a point is the share of the votes in its bin, and bins with next to none stand alone.
     """
-    figure, axes = new_figure(2.5, 2.6)
+    answers = list(zip(question["answers"], question["reliability"], strict=True))
+    if len(answers) == 2:  # the second is the first turned by half a turn
+        answers = answers[:1]
+    figure, axes = new_figure(2.5, 2.65 + 0.19 * len(answers))
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle="--")
-    predicted, voted = [b["predicted"] for b in bins], [b["voted"] for b in bins]
-    axes.plot(predicted, voted, color=BLUE, linewidth=1.2)
-    axes.scatter(predicted, voted, s=[15 + 200 * b["weight"] for b in bins], color=BLUE, alpha=0.75, linewidth=0)
+    for (answer, bins), colour in zip(answers, cycle(COLOURS), strict=False):
+        line = [(b["predicted"], b["voted"]) for b in bins if b["weight"] > 0.002]  # the others are a handful of votes
+        axes.plot(*np.reshape(line, (-1, 2)).T, color=colour, linewidth=1.2, label=_short(answer))
+        size = [8 + 150 * b["weight"] for b in bins]
+        points = [b["predicted"] for b in bins], [b["voted"] for b in bins]
+        axes.scatter(*points, s=size, color=colour, alpha=0.75, linewidth=0)
+    figure.legend(loc="outside lower left", fontsize=8, labelspacing=0.2, borderpad=0.1)
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
     axes.set(xlabel="predicted fraction", ylabel="voted fraction")
-    axes.set_title(_short(title), fontsize=10, color=INK)
+    axes.set_title(_short(question["question"]), fontsize=10, color=INK)
     return figure
 
 
-def log_ml_label(kind):
+def log_ml_label(kind, band="g"):
     """Label of an axis with log M/L.
 
     Parameters
     ----------
     kind : str
         ``"true"``, ``"proxy"`` or ``"predicted"``.
+    band : str, default "g"
+        Band of the luminosity.
 
     Returns
     -------
     str
         The label, with its unit.
     """
-    return rf"{kind} $\log_{{10}}\,M_\star/L_g$ [$M_\odot/L_{{\odot,g}}$]"
+    band = rf"\mathrm{{{re.sub('[^A-Za-z0-9]', '', band)}}}" if len(band) > 1 else band
+    return rf"{kind} $\log_{{10}}\,M_\star/L_{{{band}}}$ [$M_\odot/L_{{\odot,{band}}}$]"
 
 
 def _cloud(axes, x, y, extent):
@@ -279,6 +299,14 @@ def _limits(values):
     low, high = np.quantile(values, [0.001, 0.999])
     margin = 0.06 * (high - low) or 0.5
     return float(low - margin), float(high + margin)
+
+
+def _outside(axes, x, y):
+    """Say in a corner how many points lie outside the axes, which the few most extreme ones do not stretch."""
+    low, high = axes.get_xlim(), axes.get_ylim()
+    n = int(np.sum((x < low[0]) | (x > low[1]) | (y < high[0]) | (y > high[1])))
+    if n:
+        axes.text(0.98, 0.02, f"{n} outside", transform=axes.transAxes, ha="right", fontsize=8, color=GREY)
 
 
 def _finite(*arrays):

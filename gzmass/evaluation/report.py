@@ -29,6 +29,7 @@ from gzmass.evaluation.measure import (
 from gzmass.evaluation.page import render
 from gzmass.evaluation.residuals import residual_groups, residual_quantities, running_percentiles
 from gzmass.evaluation.tree_figure import tree_svg
+from gzmass.evaluation.wording import label_band, mean_of
 from gzmass.pages import image_png, to_png
 
 __all__ = ["evaluate"]
@@ -116,6 +117,7 @@ def evaluate(
         "dataset": str(dataset.info.get("name") or Path(dataset.path).name),
         "label_kind": str(dataset.info.get("label_kind") or "measured"),
         "band": str(dataset.info.get("band") or "g"),
+        "label_band": label_band(dataset.info),
         "split": split or "all",
         "n_galaxies": len(dataset.rows(split)),
         "n_predicted": len(joined),
@@ -155,12 +157,12 @@ def _residual_numbers(labelled, dataset, quantities):
 
 def _draw(numbers, labelled, quantities, calibration):
     # a dict of (PNG as base64 text, caption) by the name of the file
-    kind = numbers["label_kind"] if numbers["label_kind"] == "proxy" else "true"
+    kind, band = numbers["label_kind"] if numbers["label_kind"] == "proxy" else "true", numbers["label_band"]
     figures = {}
     if ml := numbers["mass_to_light"]:
         true, predicted = labelled["true_log_ml_g"].to_numpy(float), labelled["log_ml_g"].to_numpy(float)
         figures["predicted_against_true"] = (
-            plots.predicted_against_true(true, predicted, kind),
+            plots.predicted_against_true(true, predicted, kind, band),
             f"Predicted against {kind} M/L. Band and line: central 68 % and median of the prediction.",
         )
         captions = {
@@ -168,7 +170,9 @@ def _draw(numbers, labelled, quantities, calibration):
             "predicted M/L": "Residual against the prediction. Here a good predictor shows no slope.",
         }
         for quantity in quantities:
-            label = quantity.label or plots.log_ml_label("predicted" if quantity.name == "predicted M/L" else kind)
+            label = quantity.label or plots.log_ml_label(
+                "predicted" if quantity.name == "predicted M/L" else kind, band
+            )
             caption = captions.get(quantity.name, f"Residual against {quantity.title}.")
             key = f"residual_against_{_file_name(quantity.name)}"
             running = ml["residuals"][quantity.name]
@@ -189,17 +193,17 @@ def _draw(numbers, labelled, quantities, calibration):
             )
         if np.isfinite(values := pit_values(labelled, calibration)).any():
             figures["pit"] = (
-                plots.pit_histogram(values),
+                plots.pit_histogram(values, (ml["calibrated_on"] or {}).get("n")),
                 "Where the labels fall in their predicted distributions: flat if these are right.",
             )
     if votes := numbers["votes"]:
         figures["votes_rmse"] = (
-            plots.vote_rmse_plot(votes["questions"]),
+            plots.vote_rmse_plot(votes["questions"], mean_of(votes)),
             "Error of the predicted fractions of each question, weighted by its votes.",
         )
         for question in votes["questions"]:
             figures[f"reliability_{_file_name(question['question'])}"] = (
-                plots.reliability_plot(question["reliability"], question["question"]),
+                plots.reliability_plot(question),
                 question["text"],
             )
     return {key: (base64.b64encode(to_png(figure)).decode(), caption) for key, (figure, caption) in figures.items()}

@@ -6,6 +6,7 @@ import numpy as np
 
 from gzmass.evaluation.image_statistics import image_statistics
 from gzmass.evaluation.metrics import CHUNK, joint_truth, mass_to_light_metrics
+from gzmass.evaluation.wording import span
 
 __all__ = ["Quantity", "residual_groups", "residual_quantities", "running_percentiles"]
 
@@ -147,7 +148,7 @@ def residual_groups(labelled, dataset, quantities):
             ends = edges[index : index + 2]
             if quantity.name in COLUMNS and COLUMNS[quantity.name][2]:
                 ends = 10.0**ends
-            label = f"{name} third ({ends[0]:.3g} to {ends[1]:.3g})".replace("-", "\N{MINUS SIGN}")
+            label = f"{name} third ({span(quantity.name, *ends)})"
             groups.append((quantity.name, label, known[third == index]))
     if dataset.tree is not None:
         votes = dataset.votes(labelled["row"].to_numpy())

@@ -1,12 +1,15 @@
 """How the numbers of a report are written: with their errors, and marked where the labels are a proxy."""
 
+import re
 from html import escape
 
 import numpy as np
 
 from gzmass.pages import NONE, number
 
-__all__ = ["mark", "share", "suffix", "with_error", "words"]
+__all__ = ["label_band", "mark", "mean_of", "share", "span", "suffix", "with_error", "words"]
+
+_UNITS = {"radius": "kpc", "angular radius": "arcsec", "luminosity": "L\N{SUN}"}
 
 
 def with_error(numbers, key, *, sign=False):
@@ -44,6 +47,60 @@ def share(item):
         Plain text.
     """
     return f"{100 * item['coverage']:.1f} ± {100 * item['error']:.1f} %" if item["n"] else NONE
+
+
+def label_band(info):
+    """Name the band that M/L and luminosities of a dataset belong to, which need not be that of the images.
+
+    Parameters
+    ----------
+    info : dict
+        ``dataset.yaml``.
+
+    Returns
+    -------
+    str
+        That of its convention; where it states none the letter in the name of the band of the images, or that name.
+    """
+    band = (info.get("convention") or {}).get("band") or info.get("band") or "g"
+    letter = re.search(r"\b[ugrizyJHK]\b", str(band))
+    return letter[0] if letter else str(band)
+
+
+def mean_of(votes):
+    """Say what the mean votes are that a run is held against.
+
+    Parameters
+    ----------
+    votes : dict
+        What `gzmass.evaluation.measure.measure_votes` returned.
+
+    Returns
+    -------
+    str
+        In words.
+    """
+    return "the training set" if votes["mean_from"] == "train" else "the scored galaxies themselves"
+
+
+def span(quantity, low, high):
+    """Write from where to where a group of galaxies reaches.
+
+    Parameters
+    ----------
+    quantity : str
+        What they are grouped by.
+    low, high : float
+        Its ends.
+
+    Returns
+    -------
+    str
+        Plain text, with the unit.
+    """
+    unit = _UNITS.get(quantity)
+    text = f"{low:.3g} to {high:.3g}".replace("-", "\N{MINUS SIGN}")
+    return f"{text} {unit}" if unit else text
 
 
 def suffix(numbers):

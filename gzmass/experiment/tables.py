@@ -133,12 +133,13 @@ def _rows(table, plan):
 
 
 def _others(what, table):
-    """One line for each name and dataset."""
+    """One line for each name and dataset, with how many galaxies it learnt from."""
     shown = _known(table)
     lines = []
     for (name, dataset), own in table.groupby(["name", "dataset"], sort=False):
-        lines.append([name, dataset, *(_mean_and_spread(own[metric], metric) for metric in shown)])
-    return _table([what, "dataset", *(METRICS[metric] for metric in shown)], lines, 2)
+        learnt = " to ".join(f"{n:,}" for n in sorted({own["n_train"].min(), own["n_train"].max()}))
+        lines.append([name, dataset, learnt, *(_mean_and_spread(own[metric], metric) for metric in shown)])
+    return _table([what, "dataset", "galaxies", *(METRICS[metric] for metric in shown)], lines, 2)
 
 
 def _known(table):
@@ -151,7 +152,7 @@ def _mean_and_spread(values, metric):
         return ""
     factor, digits = (100 if metric.startswith("coverage") else 1), _DIGITS.get(metric, 3)
     spread = f" ± {factor * np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
-    return f"{factor * values.mean():.{digits}f}{spread}"
+    return f"{round(factor * values.mean(), digits) + 0.0:.{digits}f}{spread}"  # + 0.0: no minus before a zero
 
 
 def _as_published(value):

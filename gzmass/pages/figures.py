@@ -9,10 +9,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-__all__ = ["BLUE", "GREEN", "GREY", "INK", "RED", "image_png", "new_figure", "styled", "to_png"]
+__all__ = ["BLUE", "COLOURS", "GREEN", "GREY", "INK", "RED", "image_png", "new_figure", "styled", "to_png"]
 
 # blue, vermilion and green of Okabe & Ito (2008), which stay apart in the common kinds of colour blindness
 BLUE, RED, GREEN, GREY, INK = "#0072B2", "#D55E00", "#009E73", "#8A8A8A", "#222222"
+#: The three, and the rest of their palette, for curves that a legend tells apart.
+COLOURS = (BLUE, RED, GREEN, "#CC79A7", "#E69F00", "#56B4E9", INK)
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 10,

@@ -78,6 +78,25 @@ def test_figures_of_columns_without_a_spread_and_of_any_piece_of_sky():
     assert sky_figure([181.0, 20.0], [0.0, 60.0]).axes[0].get_lines()[0].get_xdata()[0] < 0
 
 
+def test_a_number_that_stands_for_none_does_not_hide_the_others():
+    values = np.append(np.linspace(1, 2, 400), [-9999.0, -9999.0])
+    figure = column_figure(values, "x")
+    assert figure.axes[0].get_xlim() == pytest.approx((1, 2))
+    assert figure.axes[0].get_title() == "2 beyond: \N{MINUS SIGN}9999"
+    flag = column_figure(np.append(np.ones(40), 0.0), "flag").axes[0]
+    assert flag.get_xlim() == pytest.approx((0, 1))
+    assert not flag.get_title()
+
+
+def test_right_ascensions_around_zero_are_named_as_such():
+    axes = sky_figure([358.0, 2.0], [0.0, 1.0]).axes[0]
+    axes.figure.canvas.draw()
+    ticks = [float(tick.get_text()) for tick in axes.get_xticklabels()]
+    assert all(0 <= tick < 360 for tick in ticks)
+    assert min(ticks) < 10
+    assert max(ticks) > 350
+
+
 FRACTIONS = np.random.default_rng(0).dirichlet([1, 1], 20)
 
 

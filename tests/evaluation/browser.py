@@ -42,7 +42,7 @@ addEventListener("load", () => {
   }));
   const root = document.documentElement;
   parent.postMessage({
-    width: innerWidth, scroll: root.scrollWidth, errors, tables,
+    width: innerWidth, scroll: root.scrollWidth, cut: document.querySelectorAll(".wide.more").length, errors, tables,
     pictures: [...document.images].map(image => [image.alt, image.complete && image.naturalWidth,
       image.getBoundingClientRect().width]),
     drawings: [...document.querySelectorAll("svg")].map(svg => [svg.getAttribute("aria-label"),

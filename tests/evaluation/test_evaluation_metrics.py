@@ -137,7 +137,7 @@ def test_unlabelled_galaxies_and_unknown_questions_change_nothing(tree):
     unknown = vote_metrics(votes, fractions, tree)
     assert unknown["questions"][1]["n"] == 0
     assert np.isnan(unknown["questions"][1]["rmse"])
-    assert unknown["questions"][1]["reliability"] == []
+    assert unknown["questions"][1]["reliability"] == [[], [], []]
     assert unknown["joint"]["n_answers"] == 2
     empty = vote_metrics(np.zeros((0, 5)), np.zeros((0, 5)), tree)
     assert empty["joint"]["n"] == 0
@@ -171,15 +171,23 @@ def test_votes_of_another_tree_are_refused(tree):
 
 def test_reliability_by_hand():
     curve = reliability([[3.0, 1.0], [1.0, 1.0]], [[0.75, 0.25], [0.95, 0.05]], n_bins=2)
-    low, high = curve["bins"]
+    (high,), (low,) = curve["answers"]
     assert low == {
         "predicted": pytest.approx((4 * 0.25 + 2 * 0.05) / 6),
         "voted": pytest.approx(2 / 6),
-        "weight": 0.5,
+        "weight": 1.0,
     }
     assert high["predicted"] == pytest.approx((4 * 0.75 + 2 * 0.95) / 6)
     assert high["voted"] == pytest.approx(4 / 6)
     assert curve["calibration_error"] == pytest.approx(0.15)
+
+
+def test_too_many_votes_for_one_answer_are_not_made_up_for_by_too_few_for_the_other():
+    votes = np.tile([[8.0, 2.0], [2.0, 8.0]], (50, 1))
+    too_many = np.tile([[0.94, 0.06], [0.34, 0.66]], (50, 1))
+    assert reliability(votes, too_many)["calibration_error"] == pytest.approx(0.14)
+    assert reliability(votes, np.full((100, 2), 0.5))["calibration_error"] == pytest.approx(0, abs=1e-12)
+    assert reliability(votes[::2], np.full((50, 2), 0.5))["calibration_error"] == pytest.approx(0.3)
 
 
 def test_rmse_over_the_kaggle_file_is_that_of_the_kaggle_metric():

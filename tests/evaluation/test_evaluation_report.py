@@ -13,8 +13,10 @@ from gzmass.datasets import open_dataset, write_dataset
 from gzmass.errors import DataError
 from gzmass.evaluation import apply_calibration, calibrate_intervals, evaluate, mass_to_light_metrics
 from gzmass.evaluation.baselines import image_statistics, mass_to_light_baselines, metadata_columns
+from gzmass.evaluation.groups import calibrate_groups
 from gzmass.evaluation.measure import join_truth, measure_mass_to_light, pit_values
-from gzmass.evaluation.plots import _short, predicted_against_true
+from gzmass.evaluation.plots import _short, log_ml_label, pit_histogram, predicted_against_true
+from gzmass.evaluation.wording import label_band
 from gzmass.pages import image_png, to_png
 from gzmass.tree import load_tree
 
@@ -365,6 +367,51 @@ def test_galaxies_that_the_run_was_made_with_and_few_for_calibration_are_said(da
     page = (tmp_path / "report.html").read_text()
     assert "The run was made with" not in page
     assert "Calibrated on" not in page
+
+
+def test_intervals_in_groups_are_said_with_what_and_how_many(dataset, predictions, tmp_path):
+    rng = np.random.default_rng(0)
+    quantities = {"redshift": rng.uniform(0, 0.2, 300)}
+    card = {"calibration": calibrate_groups(rng.normal(size=300), np.zeros(300), 1.0, quantities, "redshift")}
+    numbers = evaluate(predictions[0], dataset, "test", tmp_path, card=card, baselines=False)
+    groups = numbers["mass_to_light"]["calibrated_on"]["groups"]
+    edges = np.quantile(quantities["redshift"], np.arange(1, len(groups["n"])) / len(groups["n"]))
+    assert groups["edges"] == pytest.approx(edges)
+    assert sum(groups["n"]) == 300
+    page = (tmp_path / "report.html").read_text()
+    assert "Calibrated on 300 galaxies in groups of the redshift, divided at" in page
+    assert f"in a group by {np.sqrt(len(groups['n'])):.1f} times that" in page
+
+
+def test_calibrated_galaxies_stay_in_the_band_of_the_histogram():
+    rng, outside, bins = np.random.default_rng(0), 0, 0
+    for _ in range(40):
+        learnt = np.sort(rng.uniform(size=400))
+        values = np.interp(rng.uniform(size=800), learnt, np.arange(1, 401) / 401)
+        axes = pit_histogram(values, 400).axes[0]
+        (band,) = axes.patches[:1]
+        heights = axes.patches[-1].get_data()[0]
+        outside += np.sum(np.abs(heights - 1) > band.get_height() / 2)
+        bins += len(heights)
+    assert outside / bins == pytest.approx(0.05, abs=0.02)
+
+
+def test_the_band_of_the_labels_is_not_that_of_the_images():
+    assert label_band({"band": "VIS", "convention": {"band": "g"}}) == "g"
+    assert label_band({"band": "SDSS g (simulated)"}) == "g"
+    assert label_band({"band": "VIS"}) == "VIS"
+    assert label_band({}) == "g"
+    assert log_ml_label("true", "VIS") == (
+        r"true $\log_{10}\,M_\star/L_{\mathrm{VIS}}$ [$M_\odot/L_{\odot,\mathrm{VIS}}$]"
+    )
+
+
+def test_points_beyond_the_axes_are_counted():
+    true = np.append(np.random.default_rng(0).normal(size=2000), 40.0)
+    axes = predicted_against_true(true, true).axes[0]
+    low, high = axes.get_xlim()
+    assert high < 10
+    assert [text.get_text() for text in axes.texts] == [f"{np.sum((true < low) | (true > high))} outside"]
 
 
 def test_of_long_names_the_end_tells_runs_apart():

@@ -61,6 +61,7 @@ def test_nothing_is_wider_than_the_screen(seen):
     for width, visit in seen[0].items():
         assert visit["scroll"] <= width
         assert visit["wide"] == []
+    assert seen[0][390]["cut"] >= 5  # of each table that can be scrolled a line says so
 
 
 def value(text):
