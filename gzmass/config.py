@@ -31,6 +31,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 #: value, so that runs of before are not taken for those of now (tests/models/test_trunks.py notices).
 REVISIONS = {"cnn4": 1, "cnn5": 1, "resnet34": 1, "defaults": 1}
 
+_LONGEST = 200  # characters of a value in an error
 _LABEL_COLUMNS = ("log_ml_g", "log_mstar", "sim_")
 
 
@@ -193,6 +194,20 @@ class FinetuneConfig(_RunConfig):
         return self
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key stands once: of two, one would be lost without a word."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        repeated = [key for k, key in enumerate(keys) if key in keys[:k]]
+        if repeated:
+            raise yaml.constructor.ConstructorError(
+                problem=f"the key {repeated[0]!r} stands twice in the section that begins in line "
+                f"{node.start_mark.line + 1}, and one would be lost"
+            )
+        return super().construct_mapping(node, deep)
+
+
 def load_config(kind, path=None, overrides=()):
     """Read a configuration from a YAML file, with overrides.
 
@@ -203,7 +218,8 @@ def load_config(kind, path=None, overrides=()):
     path : str or pathlib.Path, optional
         The YAML file; without one the overrides are all there is.
     overrides : sequence of str, default ()
-        ``key=value``, with keys as in `set_key`; the value is read as YAML. They win over the file.
+        ``key=value``, with keys as in `set_key`; the value is read as YAML, or as text if it is none. They win over
+        the file.
 
     Returns
     -------
@@ -220,13 +236,16 @@ def load_config(kind, path=None, overrides=()):
     if path is not None:
         path, source = Path(path), str(path)
         if not path.is_file():
-            raise ConfigError(f"The configuration file {source!r} does not exist.")
+            what = "is a directory" if path.is_dir() else "does not exist"
+            raise ConfigError(f"The configuration file {source!r} {what}.")
         try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            data = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys) or {}  # noqa: S506 -- a SafeLoader
+        except yaml.constructor.ConstructorError as error:
+            raise ConfigError(f"{source}: {error.problem}.") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ConfigError(f"{source} is not a YAML file: {' '.join(str(error).split())}.") from None
         if not isinstance(data, dict):
-            raise ConfigError(f"{source} must be a YAML mapping of keys to values. Received: {data!r}.")
+            raise ConfigError(f"{source} must be a YAML mapping of keys to values. Received: {_cut(data)}.")
     for override in overrides:
         _override(data, override)
     return make_config(kind, data, source)
@@ -308,7 +327,7 @@ def _override(data, override):
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
-        raise ConfigError(f"The value of the override {override!r} is not YAML.") from None
+        value = text  # such as the pattern {id}.fits
     if isinstance(value, str):
         value = _number(value)
     set_key(data, key, value)
@@ -351,14 +370,20 @@ def _first_error(error, kind):
         allowed = _keys_beside(kind, first["loc"])
         close = difflib.get_close_matches(str(first["loc"][-1]), allowed, n=1)
         hint = f"did you mean {close[0]!r}? Allowed are" if close else "allowed are"
-        return f"there is no key {key!r} (its value is {first['input']!r}); {hint} {', '.join(allowed)}."
+        return f"there is no key {key!r} (its value is {_cut(first['input'])}); {hint} {', '.join(allowed)}."
     if first["type"] == "missing":
         return f"the key {key!r} is missing."
     # a value that may be of several kinds has one error for each of them
     same = [_message(one) for one in error.errors(include_url=False) if _key(one) == key]
     message = ", or ".join(same)
-    where = f"the key {key!r} has the value {first['input']!r}: " if key else ""
+    where = f"the key {key!r} has the value {_cut(first['input'])}: " if key else ""
     return f"{where}{message}."
+
+
+def _cut(value):
+    """Show a value that was received; of a long one the beginning."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _message(error):
@@ -380,7 +405,9 @@ def _keys_beside(kind, location):
         if isinstance(part, int):
             continue
         field = here.model_fields.get(part)
-        nested = [] if field is None else list(_classes_in(field.annotation))
+        if field is None:  # the key of a mapping with names of the user's own
+            continue
+        nested = list(_classes_in(field.annotation))
         if not nested:
             return []
         here = nested[0]

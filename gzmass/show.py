@@ -54,7 +54,7 @@ def _yaml(path):
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise GzmassError(f"{path} is not a YAML file: {' '.join(str(error).split())}.") from None
     if not isinstance(data, dict):
-        raise GzmassError(f"{path} must be a YAML mapping of keys to values. Received: {data!r}.")
+        raise GzmassError(f"{path} must be a YAML mapping of keys to values. Received: {str(data)[:100]!r}.")
     return data
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from gzmass.config import FinetuneConfig, PretrainConfig, load_config, save_config
+from gzmass.datasets import PrepareConfig
 from gzmass.errors import ConfigError
 
 NEEDED = ["dataset=data", "out=runs/a"]
@@ -71,7 +72,7 @@ def test_what_is_saved_is_read_as_the_same(file, tmp_path):
         (["seed"], r"written key=value. Received: 'seed'"),
         (["stages.5.epochs=1"], "'5' is not one of 0 to 1 or head, all"),
         (["seed.x=1"], "'seed' is 3, not a section"),
-        (["seed=[1"], "is not YAML"),
+        (["seed=[1"], r"'seed' has the value '\[1'"),
     ],
 )
 def test_errors_name_the_key(file, overrides, message):
@@ -84,6 +85,41 @@ def test_a_missing_key_and_a_missing_file(tmp_path):
         load_config(PretrainConfig, None, ["dataset=data"])
     with pytest.raises(ConfigError, match=r"no\.yaml' does not exist"):
         load_config(PretrainConfig, tmp_path / "no.yaml")
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    file = tmp_path / "twice.yaml"
+    file.write_text("dataset: a\nout: b\nmodel:\n  trunk: cnn4\n  trunk: cnn5\n")
+    with pytest.raises(
+        ConfigError, match=r"twice\.yaml: the key 'trunk' stands twice in the section that begins in lin"
+    ):
+        load_config(PretrainConfig, file)
+
+
+def test_an_override_that_is_no_yaml_is_text(tmp_path):
+    file = tmp_path / "prepare.yaml"
+    file.write_text("out: a\nimages: {folder: b}\n")
+    assert load_config(PrepareConfig, file, ["images.pattern={id}-g.fits"]).images.pattern == "{id}-g.fits"
+
+
+def test_mistakes_in_the_mapping_of_a_column_are_told_in_its_words(tmp_path):
+    file = tmp_path / "prepare.yaml"
+    file.write_text("out: a\nimages: {folder: b}\nmetadata: {file: t.csv, columns: {redshift: z}}\n")
+    column = "metadata.columns.redshift"
+    with pytest.raises(ConfigError, match=r"no key '.*redshift.mising' .*did you mean 'missing'\? Allowed are col"):
+        load_config(PrepareConfig, file, [f"{column}={{column: z, mising: [-99]}}"])
+    with pytest.raises(ConfigError, match=r"'.*redshift.missing' has the value 'no': input should be a valid list"):
+        load_config(PrepareConfig, file, [f"{column}={{column: z, missing: 'no'}}"])
+    made = load_config(PrepareConfig, file, [f"{column}={{column: z, missing: -99}}"])
+    assert made.metadata[0].columns["redshift"].missing == [-99]
+
+
+def test_a_long_value_is_not_shown_as_a_whole(tmp_path):
+    file = tmp_path / "table.yaml"
+    file.write_text("x" * 10**6)
+    with pytest.raises(ConfigError, match="must be a YAML mapping") as raised:
+        load_config(PretrainConfig, file)
+    assert len(str(raised.value)) < 1000
 
 
 @pytest.mark.parametrize(("text", "message"), [("a: [", "is not a YAML file"), ("- 1", "must be a YAML mapping")])

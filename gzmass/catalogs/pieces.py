@@ -17,7 +17,7 @@ from astropy.utils.exceptions import AstropyWarning
 from gzmass.catalogs.text import open_unpacked, read_layout, with_whole_rows
 from gzmass.errors import DataError
 
-__all__ = ["ROWS", "column_names", "iterate_table", "require_columns"]
+__all__ = ["ROWS", "column_names", "column_units", "iterate_table", "require_columns"]
 
 #: Rows of a piece, unless something else is asked for.
 ROWS = 50_000
@@ -127,6 +127,41 @@ def column_names(path, names=None):
         raise
     except Exception as error:  # noqa: BLE001  each reader raises kinds of its own
         raise _unreadable(path, error) from None
+
+
+def column_units(path):
+    """Give the units of the columns of a table, as the file itself tells them.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Any table that `iterate_table` reads.
+
+    Returns
+    -------
+    dict of str to str
+        The text of the unit by column, for those that have one; text and Parquet tell none.
+
+    Raises
+    ------
+    DataError
+        As for `iterate_table`.
+    """
+    path, ending = _known(path)
+    try:
+        if ending in _FITS:
+            with fits.open(path) as hdus:
+                units = {column.name: column.unit for column in _table_hdu(hdus, path).columns}
+        elif ending in _WHOLE:
+            table = Table.read(path, format=_WHOLE[ending])
+            units = {name: table[name].unit for name in table.colnames}
+        else:
+            return {}
+    except DataError:
+        raise
+    except Exception as error:  # noqa: BLE001  each reader raises kinds of its own
+        raise _unreadable(path, error) from None
+    return {name: str(unit).strip() for name, unit in units.items() if unit is not None and str(unit).strip()}
 
 
 def require_columns(there, wanted, source):

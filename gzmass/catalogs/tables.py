@@ -1,5 +1,7 @@
 """Tables of galaxies: ids kept whole, columns named by meaning, rows set aside with a reason."""
 
+import re
+import warnings
 from pathlib import Path
 
 import astropy.units as u
@@ -8,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from gzmass.catalogs.ids import clean_ids
-from gzmass.catalogs.pieces import iterate_table, require_columns
+from gzmass.catalogs.pieces import column_units, iterate_table, require_columns
 from gzmass.catalogs.positions import refuse_hours, sexagesimal_degrees
 from gzmass.errors import ConfigError, DataError
 
@@ -22,8 +24,14 @@ UNITS = {
     "distance_mpc": "Mpc",
     "luminosity_g": "Lsun",
     "radius_kpc": "kpc",
+    "radius_arcsec": "arcsec",
     "pixel_scale_arcsec": "arcsec",
+    **{f"{prefix}{name}": "nanomaggy" for prefix in ("", "colour_") for name in ("flux", "flux_err")},
 }
+_NANOMAGGY = u.Unit(3.631 * u.uJy)  # AB
+_NANOMAGGIES = {"nanomaggy", "nanomaggies", "nanomaggie", "nmgy", "nmgys"}
+_LOGARITHM = re.compile(r"\[(.+)\]|log(?:10)?\((.+)\)")  # as VizieR and others write dex(...)
+_NO_UNIT = {"-", "--", "none", "n/a", "unitless", "dimensionless"}
 
 
 def read_table(path, id_column, columns=None, names=None, missing=()):
@@ -46,7 +54,8 @@ def read_table(path, id_column, columns=None, names=None, missing=()):
     Returns
     -------
     table : pandas.DataFrame
-        ``id`` (int64 or text) and the columns under their own names, missing numbers as NaN.
+        ``id`` (int64 or text) and the columns under their own names, missing numbers as NaN; ``attrs["units"]`` has the
+        units that the file tells.
     set_aside : pandas.DataFrame
         ``id`` and ``reason`` of the rows without an id.
 
@@ -58,6 +67,7 @@ def read_table(path, id_column, columns=None, names=None, missing=()):
     """
     wanted = None if columns is None else [id_column, *columns]
     (table,) = iterate_table(path, wanted, None, (id_column,), names, missing)
+    table.attrs["units"] = column_units(path)
     pa.default_memory_pool().release_unused()  # of text it keeps several times the table
     require_columns(table.columns, [id_column], str(path))
     empty = table[id_column].isna() | (table[id_column].astype(str) == "")
@@ -80,10 +90,12 @@ def named_columns(table, mapping, source, judge_hours=True):
     Parameters
     ----------
     table : pandas.DataFrame
-        With a column ``id``.
+        With a column ``id``; the units in ``attrs["units"]``, as `read_table` puts them there, are those of columns
+        that are given neither a unit nor a scale.
     mapping : dict
-        Our column to theirs: a name, or a dict of ``column`` and, as far as needed, ``unit`` (an astropy unit,
-        converted to that of `UNITS`) or ``scale`` (a factor), and ``missing`` (numbers that stand for a missing value).
+        Our column to theirs: a name, or a dict of ``column`` and, as far as needed, ``unit`` (an astropy unit, also a
+        logarithmic one such as ``dex(Lsun)``, converted to that of `UNITS`) or ``scale`` (a factor), and ``missing``
+        (numbers that stand for a missing value).
     source : str
         What the table is called in an error: the file.
     judge_hours : bool, default True
@@ -98,19 +110,21 @@ def named_columns(table, mapping, source, judge_hours=True):
     Raises
     ------
     DataError
-        A column does not exist or is not numerical, or right ascensions without a unit look like hours.
+        A column does not exist or is not numerical, or has in the table a unit that can not be converted, or right
+        ascensions without a unit look like hours.
     ConfigError
         A unit is unknown, or can not be converted.
     """
-    out = {"id": table["id"]}
+    out, own = {"id": table["id"]}, table.attrs.get("units", {})
     for ours, given in mapping.items():
         entry = {"column": given} if isinstance(given, str) else given
         theirs = entry["column"]
         require_columns(table.columns, [theirs], source)
         numbers, in_degrees = _numbers(table[theirs], ours, f"column {theirs!r} of {source!r}")
         numbers = numbers.where(np.isfinite(numbers) & ~numbers.isin(entry.get("missing") or []))
-        factor = float(entry.get("scale") or 1.0) * _conversion(ours, entry.get("unit"))
-        out[ours] = numbers if in_degrees else numbers * factor
+        if not in_degrees:
+            numbers = _in_our_unit(numbers, ours, entry, own.get(theirs), source)
+        out[ours] = numbers
     if (
         judge_hours
         and {"ra", "dec"} <= set(mapping)
@@ -146,17 +160,46 @@ def set_aside_rows(table, bad, reason):
     return table[~bad].copy(), pd.DataFrame(listed, columns=["id", "reason"])
 
 
-def _conversion(ours, unit):
-    if unit is None:
-        return 1.0
-    if ours not in UNITS:
-        raise ConfigError(f"The column {ours!r} takes no unit; those with one are {', '.join(UNITS)}.")
-    try:
-        return u.Unit(unit).to(UNITS[ours])
-    except (ValueError, TypeError, u.UnitConversionError):
-        raise ConfigError(
-            f"The unit of {ours!r} must be one that converts to {UNITS[ours] or 'a plain number'}. Received: {unit!r}."
-        ) from None
+def _in_our_unit(numbers, ours, entry, own, source):
+    if entry.get("scale") is not None:
+        return numbers * float(entry["scale"])
+    if (unit := entry.get("unit")) is not None:
+        if ours not in UNITS:
+            raise ConfigError(f"The column {ours!r} takes no unit; those with one are {', '.join(UNITS)}.")
+        converted = _converted(numbers, ours, unit)
+        if converted is None:
+            raise ConfigError(
+                f"The unit of {ours!r} must be one that converts to {UNITS[ours] or 'a plain number'}. "
+                f"Received: {unit!r}."
+            )
+        return converted
+    if own is None or not UNITS.get(ours) or own.lower() in _NO_UNIT:
+        return numbers
+    converted = _converted(numbers, ours, own)
+    if converted is None:
+        raise DataError(
+            f"The column {entry['column']!r} of {source!r} is in {own!r}, and {ours!r} in {UNITS[ours]}: give the unit "
+            "that the column has, or the scale of its numbers."
+        )
+    return converted
+
+
+def _converted(numbers, ours, unit):
+    """Numbers in the unit of a column of ours; None if theirs is unknown or does not convert."""
+    target = UNITS[ours]
+    if target == "nanomaggy":
+        if unit.lower() in _NANOMAGGIES:
+            return numbers
+        target = _NANOMAGGY
+    if logarithm := _LOGARITHM.fullmatch(unit):
+        unit = f"dex({logarithm[1] or logarithm[2]})"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", u.UnitsWarning)  # a spelling that the standards discourage
+        try:
+            values = u.Unit(unit).to(target, numbers.to_numpy())  # values: logarithmic units have no factor
+        except (ValueError, TypeError, u.UnitConversionError):
+            return None
+    return pd.Series(values, index=numbers.index, dtype=float)
 
 
 def concat_set_aside(tables):

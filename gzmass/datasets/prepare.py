@@ -21,6 +21,7 @@ from gzmass.datasets.prepare_photometry import add_photometry, check_photometry
 from gzmass.datasets.prepare_pieces import galaxies_of, make_images, recipe_of, remove_strangers
 from gzmass.datasets.prepare_sample import find_sample
 from gzmass.datasets.prepare_tables import read_catalogs
+from gzmass.datasets.prepare_values import refuse_other_units
 from gzmass.datasets.split import SPLITS, split_by_id
 from gzmass.datasets.storage import settle_files
 from gzmass.datasets.write import begin_dataset, write_dataset
@@ -85,10 +86,12 @@ def prepare(config, progress=None, engine=None):
     ConfigError
         The directory holds something else or a dataset of another configuration, or a key has a bad value.
     DataError
-        A table can not be used, tables contradict each other, there is no image, or no image at all can be used.
+        A table can not be used, tables contradict each other, luminosities or distances have another unit, no ratio can
+        be a galaxy's, there is no image, or no image at all can be used.
     """
     sample, set_aside, notes = find_sample(config)
     catalogs = read_catalogs(config, sample)
+    refuse_other_units(catalogs.table)
     check_photometry(config, catalogs.table, catalogs.convention)
     table = catalogs.table
     table["split"] = _splits(config, table["id"])

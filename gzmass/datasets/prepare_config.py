@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
 from gzmass.catalogs.conventions import band_name
 from gzmass.config import StrictModel
@@ -26,13 +26,23 @@ class _Column(StrictModel):
     column: str
     unit: str | None = None
     scale: float | None = None
-    missing: list[float] | None = None
+    missing: Annotated[
+        list[float] | None, BeforeValidator(lambda value: [value] if isinstance(value, int | float) else value)
+    ] = None
 
     @model_validator(mode="after")
     def _one_of_both(self):
         if self.unit is not None and self.scale is not None:
             raise ValueError("give a unit or a scale, not both")
         return self
+
+
+# told apart by what is given, so that a mistake within a mapping is told of in the words of the mapping
+_ColumnOrName = Annotated[
+    Annotated[str, Tag("str")] | Annotated[_Column, Tag("[column]")],
+    Discriminator(lambda value: "[column]" if isinstance(value, dict | _Column) else "str"),
+]
+_Hubble = Annotated[float, Field(ge=20, le=200)]
 
 
 class _Images(StrictModel):
@@ -96,7 +106,7 @@ class _Galaxies(StrictModel):
 
     file: Path
     id: str = "id"
-    columns: dict[str, str | _Column] = Field(default_factory=lambda: {"ra": "ra", "dec": "dec"})
+    columns: dict[str, _ColumnOrName] = Field(default_factory=lambda: {"ra": "ra", "dec": "dec"})
 
 
 _OF_FORMAT = {"columns": "columns", "statistic": "galaxy_zoo_2", "n_votes": "kaggle", "q6_sums_to_one": "kaggle"}
@@ -130,7 +140,7 @@ class _Metadata(StrictModel):
 
     file: Path
     id: str = "id"
-    columns: dict[str, str | _Column]
+    columns: dict[str, _ColumnOrName]
     match: MatchSettings = Field(default_factory=MatchSettings)
 
 
@@ -140,11 +150,11 @@ class _MassToLight(StrictModel):
     file: Path | list[Path]
     format: str = "columns"
     id: str | None = None
-    columns: dict[str, str | _Column] = Field(default_factory=dict)
+    columns: dict[str, _ColumnOrName] = Field(default_factory=dict)
     where: str | dict[str, list[float]] | None = None
     kind: Literal["measured", "proxy", "simulated"] = "measured"
     imf: str | None = None
-    hubble: PositiveFloat | None = None
+    hubble: _Hubble | None = None
     omega_m: float | None = Field(None, ge=0, le=1)
     h_scaling: Literal[-2, 0] | None = None
     solar_magnitude: float | None = None
@@ -179,12 +189,12 @@ class _Photometry(StrictModel):
     colour_band: str | None = None
     file: Path | None = None
     id: str = "id"
-    columns: dict[Literal[BRIGHTNESSES], str | _Column] = Field(default_factory=dict)
+    columns: dict[Literal[BRIGHTNESSES], _ColumnOrName] = Field(default_factory=dict)
     match: MatchSettings = Field(default_factory=MatchSettings)
     colour_pattern: str | None = None
     zero_point: float | None = None
     k_correction: Literal["chilingarian", "none"] = "chilingarian"
-    hubble: PositiveFloat = 70.0
+    hubble: _Hubble = 70.0
     omega_m: float = Field(0.3, ge=0, le=1)
 
     @model_validator(mode="after")
@@ -194,6 +204,9 @@ class _Photometry(StrictModel):
         for prefix in ("", "colour_"):
             if {f"{prefix}flux", f"{prefix}magnitude"} <= set(self.columns):
                 raise ValueError(f"columns gives {prefix}flux and {prefix}magnitude; give one of them")
+        units = [name for name, column in self.columns.items() if isinstance(column, _Column) and column.unit]
+        if self.zero_point is not None and units:
+            raise ValueError(f"zero_point and the unit of {units[0]} both say what the fluxes are; give one of them")
         if self.colour_pattern is not None and self.colour_pattern.count("{id}") != 1:
             raise ValueError(f"colour_pattern must hold {{id}} once; received {self.colour_pattern!r}")
         in_images, in_table = (

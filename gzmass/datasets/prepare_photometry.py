@@ -86,7 +86,7 @@ def add_photometry(config, table, convention):
     Raises
     ------
     DataError
-        No galaxy gets a luminosity.
+        No galaxy gets a luminosity, or no ratio is one that stars can have.
     """
     part = config.photometry
     if part is None:
@@ -116,6 +116,12 @@ def add_photometry(config, table, convention):
         mass_err = table["log_mstar_err"] if "log_mstar_err" in table else pd.Series(np.nan, index=table.index)
         ratio, ratio_err = log_mass_to_light(table["log_mstar"], light, mass_err, light_err)
         beyond = np.abs(ratio) > MAX_LOG_ML
+        if beyond.any() and beyond.sum() == np.isfinite(ratio).sum():
+            raise DataError(
+                f"No mass-to-light ratio out of the luminosities can be used: all {int(beyond.sum())} are beyond "
+                f"10^+-{MAX_LOG_ML:g}, the first is 10^{ratio[beyond][0]:.3g}; the unit of the fluxes "
+                "(photometry.zero_point) or of the masses must be another one."
+            )
         if beyond.any():
             notes.append(f"photometry: {int(beyond.sum())} ratios beyond 10^+-{MAX_LOG_ML:g} are left out")
         new["log_ml_g"] = np.where(beyond, np.nan, ratio)

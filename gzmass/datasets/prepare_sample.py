@@ -68,6 +68,8 @@ def find_sample(config):
         raise DataError(f"The table {str(config.galaxies.file)!r} has no galaxy.")
     if "ra" in table and _may_be_hours(table["ra"]):
         notes.append("galaxies: all right ascensions lie between 0 and 24 and are taken for degrees: are they hours?")
+    if config.limit is not None and config.limit < len(table):
+        notes.append(f"limit: {config.limit} of {len(table)} galaxies; below the others count as those without an image")
     return table.sort_values("id", ignore_index=True).iloc[: config.limit], set_aside, notes
 
 

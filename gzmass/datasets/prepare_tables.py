@@ -122,6 +122,9 @@ def _columns(part, name):
     """Columns of a table that are asked for, and the positions to match by."""
     columns = plain_columns(part.columns)
     check_columns(name, columns)
+    if getattr(part, "zero_point", None) is not None:  # it says what the fluxes are, whatever the table calls them
+        given = {ours: {"column": c} if isinstance(c, str) else c for ours, c in columns.items()}
+        columns = {ours: {"scale": 1.0, **c} for ours, c in given.items()}
     positions = part.match.positions
     if named := sorted(set(columns) & set(positions)):
         raise ConfigError(

@@ -1,15 +1,19 @@
 """Values of the tables of `prepare` that no galaxy has, such as -9999: taken as missing, or their row set aside."""
 
+import numpy as np
 import pandas as pd
 
-from gzmass.catalogs.distances import MAX_REDSHIFT
+from gzmass.catalogs.distances import MAX_REDSHIFT, luminosity_distance
 from gzmass.catalogs.stellar_mass import LOG_MSTAR
 from gzmass.errors import DataError
 
-__all__ = ["without_impossible_masses", "without_impossible_values"]
+__all__ = ["refuse_other_units", "without_impossible_masses", "without_impossible_values"]
 
 _ABOVE_0, _FROM_0 = (0, None, "values above 0"), (0, None, "values >= 0")
 _MAGNITUDES = (0, 40, "0 to 40")
+_LUMINOSITIES = (1e3, 1e14)  # of a median, from ultra-faint dwarfs to the brightest galaxies of clusters
+_DISTANCES = 5.0  # comoving and luminosity distances of high redshift, and those of h = 1, differ by less
+_HUBBLE_FLOW = 0.01  # redshifts below are as much the galaxies' own motion
 # the nearest galaxies come towards us with less than 0.01 c
 _ALLOWED = {
     "redshift": (-0.01, MAX_REDSHIFT, f"-0.01 to {MAX_REDSHIFT:g}"),
@@ -72,6 +76,38 @@ def without_impossible_values(table, file):
             f"are {allowed}"
         )
     return table, notes
+
+
+def refuse_other_units(table):
+    """Refuse luminosities that can not be solar luminosities, and distances that can not be Mpc.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        All that the catalogues say of the galaxies.
+
+    Raises
+    ------
+    DataError
+        The median luminosity is no galaxy's, as of a logarithm that was taken for the number; or distances and
+        redshifts of the same galaxies differ by a factor that no cosmology explains.
+    """
+    if "luminosity_g" in table and not np.isnan(middle := table["luminosity_g"].median()):
+        low, high = _LUMINOSITIES
+        if not low <= middle <= high:
+            raise DataError(
+                f"The luminosities (luminosity_g) have the median {middle:.4g} solar luminosities; allowed are "
+                f"{low:g} to {high:g}. Give the unit of the column: a logarithm has the unit 'dex(Lsun)'."
+            )
+    if not {"redshift", "distance_mpc"} <= set(table):
+        return
+    redshift = table["redshift"].where(table["redshift"] > _HUBBLE_FLOW)
+    ratio = (table["distance_mpc"] / luminosity_distance(redshift.to_numpy(float))).median()
+    if not np.isnan(ratio) and not 1 / _DISTANCES <= ratio <= _DISTANCES:
+        raise DataError(
+            f"The distances (distance_mpc) are in the median {ratio:.3g} times those that follow from the redshifts of "
+            f"the same galaxies; allowed are factors up to {_DISTANCES:g}. Give the unit of the column: is it Mpc?"
+        )
 
 
 def without_impossible_masses(table, file):

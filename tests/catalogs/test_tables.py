@@ -92,6 +92,33 @@ def test_named_columns_have_the_units_of_the_dataset():
         named_columns(table, {"distance_mpc": {"column": "D", "unit": "kg"}}, "t.csv")
 
 
+@pytest.mark.parametrize("ending", ["fits", "vot", "ecsv"])
+def test_units_that_the_file_tells_count(tmp_path, ending):
+    file, kind = tmp_path / f"t.{ending}", {"fits": "fits", "vot": "votable", "ecsv": "ascii.ecsv"}[ending]
+    columns = {"id": [1, 2], "d": [2e5, np.nan], "R": [0.5, 1.0], "z": [0.1, 0.2], "f": [3.631, 7.262]}
+    Table(columns, units={"d": "kpc", "R": "arcmin", "f": "uJy"}).write(file, format=kind)
+    table, _ = read_table(file, "id")
+    mapping = {"distance_mpc": "d", "radius_arcsec": "R", "redshift": "z", "flux": "f"}
+    got = named_columns(table, mapping, str(file))
+    assert got["distance_mpc"].tolist() == [pytest.approx(200), pytest.approx(np.nan, nan_ok=True)]
+    assert got["radius_arcsec"].tolist() == pytest.approx([30, 60])
+    assert got["flux"].tolist() == pytest.approx([1, 2])
+    assert got["redshift"].tolist() == [0.1, 0.2]
+    asked = {"distance_mpc": {"column": "d", "unit": "Mpc"}, "radius_arcsec": {"column": "R", "scale": 1.0}}
+    got = named_columns(table, asked, str(file))
+    assert got["distance_mpc"][0] == 2e5
+    assert got["radius_arcsec"].tolist() == [0.5, 1.0]
+    with pytest.raises(DataError, match=r"column 'd' of '.*' is in 'kpc', and 'luminosity_g' in Lsun: give the unit"):
+        named_columns(table, {"luminosity_g": "d"}, str(file))
+
+
+@pytest.mark.parametrize("unit", ["dex(Lsun)", "dex(solLum)", "[solLum]", "log(Lsun)"])
+def test_a_logarithm_is_taken_for_one(unit):
+    table = pd.DataFrame({"id": [1, 2], "L": [10.0, np.nan]})
+    got = named_columns(table, {"luminosity_g": {"column": "L", "unit": unit}}, "t.csv")
+    assert got["luminosity_g"].tolist() == [pytest.approx(1e10), pytest.approx(np.nan, nan_ok=True)]
+
+
 def test_a_missing_value_list(tmp_path):
     table = pd.DataFrame({"objid": IDS, "mass": [10.5, -99.0, -9999.0], "flag": [0, -99, 1]})
     got, _ = read_table(write(tmp_path / "t.csv", table), "objid", missing=[-99, -9999])

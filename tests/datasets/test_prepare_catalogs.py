@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.io import fits
+from astropy.table import QTable
 
 from gzmass.catalogs import k_correction as k_correction_of
 from gzmass.catalogs import luminosity_distance, solar_magnitude
@@ -195,6 +196,43 @@ def test_galaxies_without_an_image_are_set_aside(config, folder):
     assert summary.counts["all"]["galaxies"] == N - 1
     assert summary.set_aside == {"galaxies without an image": 1}
     assert "images: 1 of 6 are not of a galaxy in the list" in summary.notes
+
+
+def test_luminosities_and_distances_of_another_unit_are_refused(config, folder):
+    table = pd.read_csv(folder / "masses.csv").assign(logl=10.0, d_kpc=2.2e5)
+    table.to_csv(folder / "units.csv", index=False)
+
+    def made(**columns):
+        metadata = {"file": "units.csv", "id": "objid", "columns": {"redshift": "z", **columns}}
+        return prepare(config(out=folder / "units", metadata=metadata))
+
+    with pytest.raises(DataError, match=r"luminosity_g.* have the median 10 solar .* has the unit 'dex\(Lsun\)'"):
+        made(luminosity_g="logl")
+    with pytest.raises(DataError, match=r"distance_mpc.* 990 times those that follow from the redshifts"):
+        made(distance_mpc="d_kpc")
+    light, distance = {"column": "logl", "unit": "dex(Lsun)"}, {"column": "d_kpc", "unit": "kpc"}
+    table = open_dataset(made(luminosity_g=light, distance_mpc=distance).path).table
+    assert table["luminosity_g"].tolist() == pytest.approx([1e10] * N)
+    assert table["distance_mpc"].tolist() == pytest.approx([220] * N)
+
+
+def test_fluxes_of_a_table_have_the_unit_that_it_tells_or_that_of_the_zero_point(config, folder):
+    table = pd.DataFrame({"objid": IDS, "f": 3631.0, "z": 0.05})  # one nanomaggy
+    QTable.from_pandas(table, units={"f": "nJy"}).write(folder / "flux.fits", overwrite=True)
+    QTable.from_pandas(table.assign(f=1.0)).write(folder / "plain.fits", overwrite=True)
+    metadata = {"file": "masses.csv", "id": "objid", "columns": {"redshift": "z"}}
+    photometry = {"file": "flux.fits", "id": "objid", "columns": {"flux": "f"}, "k_correction": "none"}
+
+    def luminosity(out, **keys):
+        made = prepare(config(out=folder / out, metadata=metadata, photometry={**photometry, **keys}))
+        return open_dataset(made.path).table["luminosity_g"].to_numpy()
+
+    expected = luminosity("plain", file="plain.fits")
+    assert luminosity("told") == pytest.approx(expected)
+    assert luminosity("zero_point", zero_point=31.4) == pytest.approx(expected, rel=1e-3)
+    masses = {**MASSES, "imf": "Chabrier"}
+    with pytest.raises(DataError, match=r"all 5 are beyond 10\^\+-3, .*photometry.zero_point"):
+        prepare(config(out=folder / "dark", mass_to_light=masses, photometry={**photometry, "zero_point": 12}))
 
 
 def test_right_ascensions_that_may_be_hours_are_asked_about(config, folder):
