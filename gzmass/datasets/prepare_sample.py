@@ -69,7 +69,7 @@ def find_sample(config):
     if "ra" in table and _may_be_hours(table["ra"]):
         notes.append("galaxies: all right ascensions lie between 0 and 24 and are taken for degrees: are they hours?")
     if config.limit is not None and config.limit < len(table):
-        notes.append(f"limit: {config.limit} of {len(table)} galaxies; below the others count as those without an image")
+        notes.append(f"limit: {config.limit} of {len(table)} galaxies; the others count as galaxies without an image")
     return table.sort_values("id", ignore_index=True).iloc[: config.limit], set_aside, notes
 
 

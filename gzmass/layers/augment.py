@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from gzmass.errors import ConfigError
@@ -61,9 +62,11 @@ class RandomAffine(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**{"dtype": "float32", **kwargs}, autocast=False)
+        # XLA has no kernel of TensorFlow's operation, and Keras compiles with it wherever there is a GPU
+        self.supports_jit = keras.backend.backend() != "tensorflow"
         if not 0 <= rotation <= 1:
             raise ConfigError(f"rotation must be from 0 to 1 (fraction of a full turn). Received: {rotation!r}.")
-        if not 0 < zoom[0] <= zoom[1]:
+        if np.shape(zoom) != (2,) or not 0 < zoom[0] <= zoom[1]:
             raise ConfigError(f"zoom must be two magnifications, 0 < smallest <= largest. Received: {zoom!r}.")
         if not 0 <= shift < 1:
             raise ConfigError(f"shift must be from 0 to less than 1 (fraction of the side). Received: {shift!r}.")
@@ -101,7 +104,9 @@ class RandomAffine(keras.layers.Layer):
         height, width = images.shape[1:3]
         draw = ops.shape(images)[:1]
         angle = self._uniform(draw, -math.pi * self.rotation, math.pi * self.rotation)
-        mirror = ops.where(self._uniform(draw, -1.0, 1.0) < 0, -1.0, 1.0) if self.flip else ops.ones(draw)
+        mirror = ops.ones(draw, dtype="float32")
+        if self.flip:
+            mirror = ops.where(self._uniform(draw, -1.0, 1.0) < 0, -mirror, mirror)
         zoom = ops.exp(self._uniform(draw, math.log(self.zoom[0]), math.log(self.zoom[1])))
         shift_x = self._uniform(draw, -self.shift * width, self.shift * width)
         shift_y = self._uniform(draw, -self.shift * height, self.shift * height)

@@ -11,6 +11,7 @@ from gzmass.losses.masked import MaskedLoss
 __all__ = ["GaussianMassToLight", "HuberMassToLight", "SquaredErrorMassToLight"]
 
 LOG_SIGMA_LIMIT = 10.0  # sigma from 5e-5 to 2e4 dex: no square of it leaves float32
+LARGEST_ERROR = 1e3  # dex; an infinite one is that of a label that says nothing, and its square must stay finite
 DEX_LIMIT = 12.0  # 10**12 squared stays within float32
 
 
@@ -73,7 +74,7 @@ class GaussianMassToLight(MaskedLoss):
                 "GaussianMassToLight takes predictions of shape (b, 2), mean and log sigma. "
                 f"Received: shape {tuple(y_pred.shape)}."
             )
-        label, error, labelled = _labels(y_true)
+        label, error, labelled = _labels(y_true, y_pred)
         log_sigma = ops.clip(y_pred[:, 1], -LOG_SIGMA_LIMIT, LOG_SIGMA_LIMIT)
         variance = ops.exp(2.0 * log_sigma) + ops.square(error)
         square = ops.square(label - y_pred[:, 0])
@@ -211,8 +212,10 @@ class SquaredErrorMassToLight(MaskedLoss):
         return {**super().get_config(), "target": self.target}
 
 
-def _labels(y_true):
+def _labels(y_true, y_pred):
     # label, its error and whether there is a label, without any NaN
+    if None not in (n := (y_true.shape[0], y_pred.shape[0])) and n[0] != n[1]:
+        raise ConfigError(f"Labels and predictions must be of the same galaxies. Received: {n[0]} and {n[1]}.")
     if len(y_true.shape) == 1:
         y_true = y_true[:, None]
     if len(y_true.shape) != 2 or y_true.shape[1] not in {1, 2}:
@@ -224,7 +227,7 @@ def _labels(y_true):
     label = ops.where(labelled, y_true[:, 0], 0.0)
     if y_true.shape[1] == 1:
         return label, ops.zeros_like(label), labelled
-    error = ops.where(ops.isfinite(y_true[:, 1]), y_true[:, 1], 0.0)
+    error = ops.minimum(ops.where(ops.isnan(y_true[:, 1]), 0.0, y_true[:, 1]), LARGEST_ERROR)
     return label, error, labelled
 
 
@@ -237,7 +240,7 @@ def _residual(y_true, y_pred, target):
             "Predictions of log10 M/L must have the shape (b,), (b, 1), or (b, 2) with log sigma. "
             f"Received: shape {tuple(y_pred.shape)}."
         )
-    label, _, labelled = _labels(y_true)
+    label, _, labelled = _labels(y_true, y_pred)
     predicted = y_pred[:, 0]
     if target == "linear":
         label, predicted = _linear(label), _linear(predicted)

@@ -97,7 +97,7 @@ class VoteError(keras.metrics.Metric):
         errors = self.per_question()
         if self._index is not None:
             return errors[self._index]
-        n_voted = ops.sum(ops.cast(self.votes > 0, "float32"))
+        n_voted = ops.sum(ops.cast(self.votes > 0, errors.dtype))
         return ops.sum(errors) / ops.maximum(n_voted, 1.0)
 
     def get_config(self):

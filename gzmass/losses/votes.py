@@ -264,7 +264,7 @@ class SquaredErrorVotes(MaskedLoss):
 
 
 def known_votes(tree, votes):
-    """Votes that can be used: without the questions of which an answer is missing.
+    """Votes that can be used: without the questions of which an answer is missing, infinite or negative.
 
     Parameters
     ----------
@@ -281,7 +281,7 @@ def known_votes(tree, votes):
         Their sum over each question, shape (b, n_questions): 0 where the question contributes nothing.
     """
     check_columns(tree, "y_true", votes, tree.n_answers)
-    missing = ops.isnan(votes)
+    missing = ops.logical_not(ops.logical_and(ops.isfinite(votes), votes >= 0))
     incomplete = of_its_question(tree, answer_sums(tree, ops.cast(missing, "float32"))) > 0
     votes = ops.where(incomplete, 0.0, votes)
     return votes, answer_sums(tree, votes)

@@ -1,10 +1,12 @@
 """How unusual a galaxy is to a model, as one number: what its trunk sees, its image, its metadata, depth, sharpness."""
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from gzmass.engine import write_atomically
+from gzmass.errors import DataError
 from gzmass.models.domain_changes import changed
 from gzmass.models.domain_statistics import domain_statistics
 
@@ -195,14 +197,23 @@ def load_domain_score(path):
     -------
     dict of str to numpy.ndarray or None
         None for a run that was made before there were any, or when the score was made of other parts.
+
+    Raises
+    ------
+    DataError
+        The file is damaged.
     """
     file = Path(path) / _FILE
     if not file.is_file():
         return None
-    with np.load(file, allow_pickle=False) as arrays:
-        if "version" not in arrays or arrays["version"] not in _READABLE:
-            return None
-        return dict(arrays)
+    try:
+        # opened here: numpy leaves it open where it is no archive
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            if "version" not in arrays or arrays["version"] not in _READABLE:
+                return None
+            return dict(arrays)
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise DataError(f"The file {str(file)!r} can not be read: {' '.join(str(error).split())}.") from None
 
 
 def _fit_features(features):

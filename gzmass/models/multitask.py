@@ -1,5 +1,7 @@
 """The graph: an image and metadata in, vote fractions and mass-to-light ratio out, with one shared trunk."""
 
+from numbers import Integral
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -83,8 +85,9 @@ def build_model(
     ConfigError
         An argument is out of its range, or the weights can not be had.
     """
-    if not heads or set(heads) - set(HEADS):
-        raise ConfigError(f"heads must be one or both of {HEADS}. Received: {tuple(heads)!r}.")
+    _check(npix=npix, hidden=hidden, dropout=dropout, metadata=metadata, linear_metadata=linear_metadata)
+    if isinstance(heads, str) or not heads or set(heads) - set(HEADS):
+        raise ConfigError(f"heads must be a list of one or both of {HEADS}. Received: {heads!r}.")
     if target not in ("log", "linear") or (uncertainty and target == "linear"):
         raise ConfigError(
             "target must be 'log', or 'linear' without uncertainty (sigma is that of log10 M/L). "
@@ -108,6 +111,17 @@ def build_model(
         head = _mass_to_light(n_features, log, metadata_mask, hidden, dropout, target, uncertainty)
         outputs["log_ml"] = head([features, inputs["metadata"]] if metadata else features)
     return keras.Model(inputs, outputs, name="gzmass")
+
+
+def _check(npix, hidden, dropout, metadata, linear_metadata):
+    for name, value in (("npix", npix), ("hidden", hidden)):
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            raise ConfigError(f"{name} must be a whole number of at least 1. Received: {value!r}.")
+    if not 0 <= dropout < 1:
+        raise ConfigError(f"dropout must be from 0 to less than 1. Received: {dropout!r}.")
+    for name, value in (("metadata", metadata), ("linear_metadata", linear_metadata)):
+        if isinstance(value, str) or len(set(value)) < len(value):
+            raise ConfigError(f"{name} must be a list of names, each once. Received: {value!r}.")
 
 
 def _trunk(npix, name, weights):

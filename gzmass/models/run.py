@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -178,8 +179,11 @@ class Run:
             The columns of the metadata by name, and ``luminosity_g``, each of shape (n,).
         """
         if isinstance(metadata, pd.DataFrame):
-            numerical = metadata.select_dtypes("number")
-            columns = {name: numerical[name].to_numpy(dtype=float) for name in numerical}
+            columns = {
+                name: pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+                for name, values in metadata.items()
+                if pd.api.types.is_numeric_dtype(values) or values.dtype == object  # the graph takes numbers in both
+            }
         elif metadata is None:
             columns = {}
         else:
@@ -304,7 +308,7 @@ def load_run(path):
     try:
         run = Run(path, keras.saving.load_model(path / "model.keras", compile=False), card)
         _ = run.tree
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, BadZipFile) as error:
         raise _unreadable(path, error) from None
     return run
 

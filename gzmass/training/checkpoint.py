@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from gzmass.engine import write_atomically
-from gzmass.errors import ConfigError
+from gzmass.errors import ConfigError, DataError
 
 __all__ = ["Checkpoint", "Progress"]
 
@@ -86,9 +86,19 @@ class Checkpoint:
         -------
         Progress
             The last state that was written; a new one if there is none.
+
+        Raises
+        ------
+        DataError
+            It is damaged.
         """
         file = self.folder / "progress.json"
-        return Progress(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else Progress()
+        if not file.is_file():
+            return Progress()
+        try:
+            return Progress(**json.loads(file.read_text(encoding="utf-8")))
+        except (ValueError, TypeError):
+            raise self._damaged(file) from None
 
     def write(self, progress, model):
         """Write the state after an epoch.
@@ -112,9 +122,9 @@ class Checkpoint:
             model.save_weights(temporary)
         with write_atomically(self.folder / "progress.json") as temporary:
             temporary.write_text(json.dumps(asdict(progress)), encoding="utf-8")
-        self._write_history(progress)
+        self.write_history(progress)
         named = {progress.weights, progress.best["weights"] if progress.best else None}
-        for file in self.folder.glob("*.weights.h5"):
+        for file in self.folder.glob("stage*.weights.h5"):
             if file.name not in named:
                 file.unlink()
 
@@ -132,6 +142,8 @@ class Checkpoint:
         ------
         ConfigError
             The state is of another network.
+        DataError
+            The file is damaged.
         """
         try:
             model.load_weights(self.folder / weights)
@@ -140,7 +152,21 @@ class Checkpoint:
                 f"The training in {str(self.run)!r} was begun with another network, of an earlier version of gzmass: "
                 "delete the directory, or give another 'out'."
             ) from None
+        except (OSError, KeyError):
+            raise self._damaged(self.folder / weights) from None
 
-    def _write_history(self, progress):
+    def _damaged(self, file):
+        return DataError(f"{str(file)!r} is damaged: delete the run directory {str(self.run)!r}, and start again.")
+
+    def write_history(self, progress):
+        """Write ``history.csv``: the numbers of each epoch.
+
+        Parameters
+        ----------
+        progress : Progress
+            The state.
+        """
+        if not self.writes:
+            return
         with write_atomically(self.run / "history.csv") as temporary:
             pd.DataFrame(progress.history).to_csv(temporary, index=False)

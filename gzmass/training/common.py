@@ -95,7 +95,7 @@ def _claim(config, dataset, init_from):
     }
     file = out / "fingerprint.yaml"
     if file.is_file():
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        found = _read_fingerprint(file)
         different = [key for key in wanted if found.get(key) != wanted[key]]
         if different and not (different == ["config"] and _resolved(out, type(config)) == wanted["config"]):
             raise ConfigError(
@@ -104,12 +104,22 @@ def _claim(config, dataset, init_from):
             )
         if (out / "card.yaml").is_file():
             return
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+    elif out.exists() and (not out.is_dir() or any(not f.name.startswith(".partial-") for f in out.iterdir())):
         raise ConfigError(f"The key 'out' has the value {str(out)!r}, which holds something else than a run.")
     _ = dataset.pixels  # decoded now: a bad image is told of before anything is written
-    save_config(config, out / "config.yaml")
-    with write_atomically(file) as temporary:
+    with write_atomically(file) as temporary:  # first: what a kill leaves is told from something else by it
         temporary.write_text(yaml.safe_dump(wanted), encoding="utf-8")
+    save_config(config, out / "config.yaml")
+
+
+def _read_fingerprint(file):
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        found = None
+    if not isinstance(found, dict):
+        raise DataError(f"{str(file)!r} is damaged: delete the run directory {str(file.parent)!r}, and start again.")
+    return found
 
 
 def _fingerprint(config):

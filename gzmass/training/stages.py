@@ -110,6 +110,7 @@ def _fit_stages(model, stages, compile_arguments, batches, validation, config, o
         devices.wait(f"the stage {stage.name} is done")
         if stage.keep == "best":
             checkpoint.load(trained, state.best["weights"])
+    checkpoint.write_history(state)  # a kill between the last epoch and this file would leave it short
     set_precision(model, "float32")
     train_only(model, "all")
     return state
@@ -147,6 +148,27 @@ def plateau_rate(values, rate, factor=0.3, patience=3, min_delta=MIN_DELTA):
     return rate
 
 
+def without_progress(values, min_delta=MIN_DELTA):
+    """Count the epochs since the validation loss has last fallen.
+
+    Parameters
+    ----------
+    values : sequence of float
+        Validation loss of each finished epoch.
+    min_delta : float, default 1e-4
+        What counts as progress.
+
+    Returns
+    -------
+    int
+        Epochs.
+    """
+    best, waited = math.inf, 0
+    for value in values:
+        best, waited = (value, 0) if value < best - min_delta else (best, waited + 1)
+    return waited
+
+
 class _Recorder(keras.callbacks.Callback):
     """Seeds each epoch, sets its rate, and writes what it led to; knows when a stage is done."""
 
@@ -157,9 +179,13 @@ class _Recorder(keras.callbacks.Callback):
 
     def finished(self):
         """Whether the last epoch is done, or the best one lies too far back."""
-        best, patience = self.state.best, self.stage.early_stopping
-        waited = self.state.epoch - best["epoch"] if best else 0
-        return self.state.epoch >= self.epochs or (patience is not None and waited >= patience)
+        patience = self.stage.early_stopping
+        return self.state.epoch >= self.epochs or (
+            patience is not None and without_progress(self._values()) >= patience
+        )
+
+    def _values(self):
+        return [row["value"] for row in self.state.history if row["stage"] == self.stage.name]
 
     def on_epoch_begin(self, epoch, logs=None):  # noqa: ARG002
         self.started = time.perf_counter()
@@ -169,8 +195,7 @@ class _Recorder(keras.callbacks.Callback):
             if variable.path.endswith("seed_generator_state"):
                 variable.assign(seeds.integers(0, 2**31, size=2, dtype=np.uint32))
         if self.stage.schedule == "plateau":
-            values = [row["value"] for row in self.state.history if row["stage"] == self.stage.name]
-            self.model.optimizer.learning_rate = plateau_rate(values, self.stage.learning_rate)
+            self.model.optimizer.learning_rate = plateau_rate(self._values(), self.stage.learning_rate)
 
     def on_epoch_end(self, epoch, logs=None):
         state = self.state
@@ -185,7 +210,7 @@ class _Recorder(keras.callbacks.Callback):
         state.epoch = epoch + 1
         state.seconds.append([state.stage, round(time.perf_counter() - self.started, 3)])
         state.history.append({"stage": self.stage.name, "epoch": state.epoch, "value": value, **numbers})
-        if state.best is None or value < state.best["value"] - MIN_DELTA:
+        if state.best is None or value < state.best["value"]:
             state.best = {"epoch": state.epoch, "value": value, "weights": None}
         self.checkpoint.write(state, self.model)
         if self.progress:

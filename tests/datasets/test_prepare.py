@@ -181,7 +181,10 @@ def test_another_configuration_is_refused(source):
 def test_without_labels_the_summary_says_so(source):
     summary = prepare(config(source, votes=None, mass_to_light=None, limit=3, cutout={"fraction": 0.5}))
     assert summary.counts["all"] == {"galaxies": 3, "votes": 0, "log_ml": 0, "votes_and_log_ml": 0}
-    assert summary.notes == ["no galaxy has a label: the dataset serves prediction only"]
+    assert summary.notes == [
+        "limit: 3 of 12 galaxies; the others count as galaxies without an image",
+        "no galaxy has a label: the dataset serves prediction only",
+    ]
 
 
 def test_a_given_split(source):

@@ -123,3 +123,17 @@ def test_same_seed_gives_the_same_sequence():
 def test_arguments_out_of_range_are_named(arguments, message):
     with pytest.raises(ConfigError, match=message):
         RandomAffine(**arguments)
+
+
+def test_xla_is_not_asked_to_compile_what_it_has_no_kernel_for():
+    # Keras compiles with XLA wherever there is a GPU, unless a layer says that it can not be
+    assert RandomAffine().supports_jit is (keras.backend.backend() != "tensorflow")
+
+
+def test_it_works_where_keras_computes_in_float64():
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    try:
+        assert augment(IMAGES, flip=True, rotation=1.0).dtype == np.float32
+    finally:
+        keras.config.set_floatx(before)

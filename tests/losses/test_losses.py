@@ -1,6 +1,7 @@
 """What every loss promises about missing labels, and each loss against scipy, its formula and float64 derivatives."""
 
 import itertools
+import math
 import sys
 from pathlib import Path
 
@@ -357,3 +358,37 @@ def test_extreme_predictions_give_finite_gradients(name):
 def test_mistakes_are_named(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_an_infinite_error_is_that_of_a_label_that_says_nothing():
+    predictions = np.float32([[0.0, -1.0]])
+    losses = [
+        float(GaussianMassToLight()(np.float32([[1.0, error]]), predictions)) for error in (0.0, 1e3, 1e20, np.inf)
+    ]
+    assert losses[1:] == [pytest.approx(math.log(1e3 * math.sqrt(2 * math.pi)), rel=1e-5)] * 3
+
+
+def test_labels_of_other_galaxies_are_refused():
+    for loss in (GaussianMassToLight(), HuberMassToLight()):
+        with pytest.raises(ConfigError, match=r"must be of the same galaxies\. Received: 1 and 6"):
+            loss.per_galaxy(keras.ops.zeros((1, 1)), keras.ops.zeros((6, 2)))
+
+
+@pytest.mark.parametrize("bad", [np.inf, -5.0])
+@pytest.mark.parametrize("name", VOTE_LOSSES)
+def test_votes_that_can_not_be_are_missing(name, bad):
+    votes, predictions = labels_and_predictions(name)
+    missing = votes.copy()
+    missing[0, 0], votes[0, 0] = np.nan, bad
+    assert float(LOSSES[name](votes, predictions)) == pytest.approx(float(LOSSES[name](missing, predictions)))
+
+
+def test_vote_error_works_where_keras_computes_in_float64():
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    try:
+        metric = VoteError(TREE)
+        metric.update_state(np.ones((2, TREE.n_answers)), np.zeros((2, TREE.n_answers)))
+        assert np.isfinite(float(metric.result()))
+    finally:
+        keras.config.set_floatx(before)

@@ -1,5 +1,7 @@
 """A run directory: predictions from arrays, and checks."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -130,3 +132,25 @@ def test_domain_names_what_lies_outside():
     assert reasons[1].startswith("colour -40 below")
     assert reasons[2] == "distance_mpc missing"
     assert all("image_mean" in r for r in out_of_domain(domain, images[:3] + 60, metadata[:3], columns))
+
+
+def test_numbers_in_a_column_of_objects_are_numbers(run, galaxies):
+    dataset = open_dataset(galaxies)
+    table = dataset.table.iloc[dataset.rows("test")]
+    images = dataset.images("test")
+    expected = run.predict(images, table)
+    objects = run.predict(images, table.astype(dict.fromkeys(COLUMNS, object)))
+    pd.testing.assert_frame_equal(objects, expected)
+    assert objects["log_mstar"].notna().all()
+
+
+def test_damaged_files_of_a_run_are_named(run, galaxies, tmp_path):
+    images = open_dataset(galaxies).images("test")
+    table = open_dataset(galaxies).table.iloc[open_dataset(galaxies).rows("test")]
+    for name in ("model.keras", "domain_score.npz"):
+        damaged = shutil.copytree(run.path, tmp_path / name)
+        content = bytearray((damaged / name).read_bytes())
+        content[len(content) // 2] ^= 255
+        (damaged / name).write_bytes(content[: len(content) if name == "model.keras" else len(content) // 2])
+        with pytest.raises(DataError, match="can not be read"):
+            load_run(damaged).predict(images, table)

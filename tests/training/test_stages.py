@@ -3,9 +3,10 @@
 import keras
 import pytest
 
-from gzmass.errors import ConfigError
+from gzmass.config import StageConfig
+from gzmass.errors import ConfigError, DataError
 from gzmass.training.checkpoint import Checkpoint, Progress
-from gzmass.training.stages import plateau_rate
+from gzmass.training.stages import _Recorder, plateau_rate
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,40 @@ def test_weights_of_another_network_are_refused_in_a_sentence(tmp_path):
     checkpoint.load(small, "a.weights.h5")
     with pytest.raises(ConfigError, match=r"run' was begun with another network, .*: delete the directory, or give"):
         checkpoint.load(large, "a.weights.h5")
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "run")
+    checkpoint.folder.mkdir(parents=True)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    model.save_weights(checkpoint.folder / "a.weights.h5")
+    whole = (checkpoint.folder / "a.weights.h5").read_bytes()
+    (checkpoint.folder / "a.weights.h5").write_bytes(whole[: len(whole) // 2])
+    for weights in ("a.weights.h5", "gone.weights.h5"):
+        with pytest.raises(
+            DataError, match=rf"{weights}' is damaged: delete the run directory '.*run', and start again"
+        ):
+            checkpoint.load(model, weights)
+    (checkpoint.folder / "progress.json").write_text("")
+    with pytest.raises(DataError, match=r"progress.json' is damaged"):
+        checkpoint.read()
+
+
+def test_patience_wants_progress_and_the_best_epoch_is_the_lowest():
+    stage = StageConfig(name="all", epochs=9, early_stopping=3)
+    state, data = Progress(), None
+
+    class Writer:
+        def write(self, progress, _):
+            if progress.best["weights"] is None:
+                progress.best["weights"] = f"epoch {progress.epoch}"
+
+    recorder = _Recorder(state, Writer(), data, stage, 9, {"votes": 1.0}, 0, None)
+    recorder.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
+    stopped = []
+    for epoch, value in enumerate([0.5, 0.49998, 0.49996, 0.49997]):
+        recorder.started = 0.0
+        recorder.on_epoch_end(epoch, {"loss": 1, "labelled_loss": 1, "val_loss": value, "val_labelled_loss": value})
+        stopped.append(recorder.finished())
+    assert stopped == [False, False, False, True]
+    assert state.best == {"epoch": 3, "value": 0.49996, "weights": "epoch 3"}

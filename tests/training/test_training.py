@@ -17,6 +17,7 @@ from gzmass.inference import predict
 from gzmass.losses import MultinomialVotes
 from gzmass.models.trunks import block_of
 from gzmass.training import count_seen, finetune_ml, pretrain_gz2
+from gzmass.training.common import claim
 
 SMALL = {"hidden": 16, "dropout": 0.2}
 # 36 galaxies have votes: whole batches, since each other shape of a batch is traced anew, which takes seconds
@@ -305,6 +306,19 @@ def test_a_folder_with_something_else_is_refused(galaxies, tmp_path):
     with pytest.raises(ConfigError, match="holds something else than a run"):
         pretrain_gz2(pretrain_config(galaxies, tmp_path))
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_what_a_kill_at_the_very_start_leaves_is_no_something_else(galaxies, tmp_path):
+    config = pretrain_config(galaxies, tmp_path / "run")
+    config.out.mkdir()
+    (config.out / ".partial-host-1-00000000-fingerprint.yaml").write_text("")
+    assert claim(config, open_dataset(galaxies)) is None
+    (config.out / "config.yaml").unlink()
+    assert claim(config, open_dataset(galaxies)) is None
+    assert (config.out / "config.yaml").is_file()
+    (config.out / "fingerprint.yaml").write_text("")
+    with pytest.raises(DataError, match=r"fingerprint.yaml' is damaged: delete the run directory"):
+        claim(config, open_dataset(galaxies))
 
 
 def test_few_labels_are_contained_in_more(galaxies):
