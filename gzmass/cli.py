@@ -253,7 +253,11 @@ def evaluate(
     dataset: DatasetFolder,
     split: Split = "test",
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the report; default RUN/evaluation-SPLIT, needed for an ensemble.")
+        Path | None,
+        typer.Option(
+            help="Folder of the report; default RUN/evaluation-SPLIT, for another dataset than that of the training "
+            "RUN/evaluation-SPLIT-DATASET; needed for an ensemble."
+        ),
     ] = None,
     compare: Annotated[list[Path] | None, typer.Option(help="Another run to stand beside it; may be repeated.")] = None,
     baselines: Annotated[bool, typer.Option(help="Train the baselines: constant, metadata, image statistics.")] = True,
@@ -266,10 +270,8 @@ def evaluate(
     from gzmass.evaluation import evaluate as evaluate_predictions
 
     chosen, name = console.split(split), ", ".join(map(str, runs))
-    if out is None:
-        if len(runs) > 1:
-            raise ConfigError(f"The report of an ensemble needs a folder, --out. Received: {len(runs)} runs.")
-        out = runs[0] / f"evaluation-{split}"
+    if out is None and len(runs) > 1:
+        raise ConfigError(f"The report of an ensemble needs a folder, --out. Received: {len(runs)} runs.")
     console.say(f"Evaluating {name} on the split {split} of {dataset}")
     console.load_keras()
     from gzmass.datasets import open_dataset
@@ -279,6 +281,9 @@ def evaluate(
     from gzmass.training import count_seen, refuse_overlap, training_rows
 
     data, loaded = open_dataset(dataset), [load_run(path) for path in runs]
+    if out is None:
+        own = loaded[0].card["dataset"]["content_hash"] == data.info["content_hash"]
+        out = runs[0] / f"evaluation-{split}{'' if own else f'-{data.path.name}'}"
     others = [*(loaded if len(loaded) > 1 else []), *(load_run(path) for path in compare or [])]
     for one in [*loaded, *others] if split == "test" else []:
         refuse_overlap(one, data)
@@ -352,6 +357,11 @@ def predict(
         return
     several = workers > 1 or engine != "local" or scheduler or slurm
     bare = dataset.suffix == ".parquet" or (dataset.is_dir() and not list(dataset.glob("*.yaml")))
+    if bare and dataset.is_dir() and not any(dataset.rglob("*.parquet")):
+        raise ConfigError(
+            f"{str(dataset)!r} is neither a dataset directory nor a HATS catalogue nor a folder of shards; of images "
+            "`gzmass prepare` makes a dataset."
+        )
     if shards or several or bare:
         raise ConfigError(
             f"Shards, HATS catalogues and several workers need a directory for the parts of the table, "

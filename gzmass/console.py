@@ -252,6 +252,12 @@ def run_summary(card):
             f"validation, {measured['n']} galaxies: M/L{proxy} RMSE {measured['rmse_dex']:.3f} dex, R2 "
             f"{measured['r2_dex']:.3f}, bias {measured['bias_dex']:+.3f} dex"
         )
+        limited = [item["level"] for item in card["calibration"]["intervals"] if item.get("limited")]
+        if limited:
+            levels = " and ".join(f"{100 * level:.6g} %" for level in limited)
+            say(
+                f"too few for the intervals of {levels}: these reach from the lowest to the highest score and promise less"
+            )
         measured = card.get("validation_votes")
     if measured:
         joint = measured["joint"]

@@ -106,8 +106,8 @@ def test_mistakes_in_the_mapping_of_a_column_are_told_in_its_words(tmp_path):
     file = tmp_path / "prepare.yaml"
     file.write_text("out: a\nimages: {folder: b}\nmetadata: {file: t.csv, columns: {redshift: z}}\n")
     column = "metadata.columns.redshift"
-    with pytest.raises(ConfigError, match=r"no key '.*redshift.mising' .*did you mean 'missing'\? Allowed are col"):
-        load_config(PrepareConfig, file, [f"{column}={{column: z, mising: [-99]}}"])
+    with pytest.raises(ConfigError, match=r"no key '.*redshift.scales' .*did you mean 'scale'\? Allowed are col"):
+        load_config(PrepareConfig, file, [f"{column}={{column: z, scales: 2}}"])
     with pytest.raises(ConfigError, match=r"'.*redshift.missing' has the value 'no': input should be a valid list"):
         load_config(PrepareConfig, file, [f"{column}={{column: z, missing: 'no'}}"])
     made = load_config(PrepareConfig, file, [f"{column}={{column: z, missing: -99}}"])

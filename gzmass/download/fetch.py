@@ -4,13 +4,13 @@ import base64
 import json
 import os
 import re
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gzmass.download.connection import Connection, FetchError
 from gzmass.download.extra import load_extra
 from gzmass.download.verify import check_file
+from gzmass.engine import require_space
 from gzmass.errors import DataError
 
 __all__ = ["Fetched", "fetch_file"]
@@ -158,7 +158,8 @@ def _receive(url, part, connection, progress):
             _discard(part)
             raise FetchError("the file on the server has changed")
         have = have if response.status_code == 206 else 0
-        _refuse_full_disk(part, size, have)
+        if size is not None:
+            require_space(part.with_suffix(""), size - have)
         _notes(part).write_text(json.dumps(vars(remote)), encoding="utf-8")
         with part.open("ab" if have else "wb") as file:
             for chunk in response.raw.stream(_CHUNK, decode_content=unpack):
@@ -205,15 +206,6 @@ def _stated_md5(headers, etag):
     of_s3 = headers.get("Server") == "AmazonS3" and "x-amz-server-side-encryption-aws-kms-key-id" not in headers
     stated = re.fullmatch(r'"(md5:)?([0-9a-f]{32})"', etag)
     return stated[2] if stated and (stated[1] or of_s3) else None
-
-
-def _refuse_full_disk(part, size, have):
-    free = shutil.disk_usage(part.parent).free
-    if size is not None and size - have > free:
-        raise DataError(
-            f"{part.name.removesuffix('.part')!r} needs {(size - have) / 1e6:.0f} MB more in {str(part.parent)!r}, "
-            f"where {free / 1e6:.0f} MB are free."
-        )
 
 
 def _verify(part, name, remote, checksum, check):

@@ -5,7 +5,7 @@ from gzmass.engine.local import LocalEngine, map_pieces
 from gzmass.engine.lock import hold_directory, refuse_held
 from gzmass.engine.streams import held_back_errors
 from gzmass.engine.units import RECIPE, Unit, claim_directory, refuse_another, run_units
-from gzmass.engine.work import fingerprint, write_atomically
+from gzmass.engine.work import fingerprint, require_space, write_atomically
 
 __all__ = [
     "RECIPE",
@@ -19,6 +19,7 @@ __all__ = [
     "open_engine",
     "refuse_another",
     "refuse_held",
+    "require_space",
     "run_units",
     "write_atomically",
 ]

@@ -1,14 +1,18 @@
 """Files that are whole or absent, and fingerprints that tell whether finished work is still the right work."""
 
+import errno
 import hashlib
 import json
 import os
 import secrets
+import shutil
 import socket
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["fingerprint", "write_atomically"]
+from gzmass.errors import DataError
+
+__all__ = ["fingerprint", "require_space", "write_atomically"]
 
 
 @contextmanager
@@ -35,8 +39,38 @@ def write_atomically(path):
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.filename is None and error.errno == errno.ENOSPC:  # it says that a disk is full, and not which
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_space(path, n_bytes):
+    """Refuse to begin a file for which the disk has no space.
+
+    For writers that do not end well when the space runs out.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file to make, in a folder that is there.
+    n_bytes : int
+        Bytes that it still needs.
+
+    Raises
+    ------
+    DataError
+        There is less space.
+    """
+    path = Path(path)
+    free = shutil.disk_usage(path.parent).free
+    if n_bytes > free:
+        raise DataError(
+            f"{path.name!r} needs {n_bytes / 1e6:.0f} MB more in {str(path.parent)!r}, where {free / 1e6:.0f} MB are "
+            "free."
+        )
 
 
 def fingerprint(value):

@@ -15,7 +15,7 @@ import sklearn
 
 from gzmass._version import __version__
 from gzmass.engine import write_atomically
-from gzmass.errors import DataError
+from gzmass.errors import ConfigError, DataError
 from gzmass.evaluation import plots
 from gzmass.evaluation.compare import compare_runs
 from gzmass.evaluation.galleries import mass_to_light_galleries, most_out_of_domain, vote_examples
@@ -37,6 +37,7 @@ __all__ = ["evaluate"]
 PICTURE = 160  # pixels a side of a galaxy's picture, at most: the page stays below some MB
 TITLES = {"best": "Best predictions", "median": "Median predictions", "worst": "Worst predictions"}
 OUTSIDE = "Most out of domain"
+_WRITTEN = {"predictions.parquet", "plots", "metrics.json", "report.html"}
 
 
 def evaluate(
@@ -90,10 +91,13 @@ def evaluate(
 
     Raises
     ------
+    ConfigError
+        The folder holds something else than a report.
     DataError
         The predictions do not belong to the split, or there is neither an M/L nor a vote to compare with.
     """
     out, card = Path(out), dict(card or {})
+    _refuse_other_folder(out)
     joined = join_truth(predictions, dataset, split)
     sections = {
         "mass_to_light": measure_mass_to_light(
@@ -145,6 +149,16 @@ def evaluate(
     with write_atomically(out / "report.html") as path:
         path.write_text(html, encoding="utf-8")
     return numbers
+
+
+def _refuse_other_folder(out):
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"The report needs a folder, and {str(out)!r} is a file.")
+    others = [p.name for p in out.iterdir() if p.name not in _WRITTEN] if out.exists() else []
+    if others := [name for name in others if not name.startswith(".")]:
+        raise ConfigError(
+            f"The folder {str(out)!r} holds something else than a report ({min(others)!r}): give another."
+        )
 
 
 def _residual_numbers(labelled, dataset, quantities):

@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gzmass.catalogs.pieces import column_names
 from gzmass.engine import write_atomically
 from gzmass.errors import DataError
 from gzmass.evaluation import QUANTITIES
 from gzmass.inference.ensemble import Ensemble, load_ensemble
+from gzmass.inference.provenance import describe_column, provenance
 from gzmass.inference.reading import read_ahead
 from gzmass.inference.rows import judge_stretch, predict_rows, refuse_other_tree
 from gzmass.models import Run, load_run
@@ -19,6 +21,7 @@ __all__ = ["FORMATS", "predict", "write_predictions"]
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".ecsv": "ascii.ecsv", ".fits": "fits", ".vot": "votable"}
 FORMATS[".xml"] = FORMATS[".votable"] = "votable"
 
+_MARKS = {"id", "status", "in_domain"}  # columns of every table of predictions
 _CHUNK = 1024  # galaxies whose pixels are decoded while those before them are predicted; as in a row group of a shard
 
 
@@ -42,18 +45,21 @@ def predict(run, dataset, split=None, out=None, progress=None):
     Returns
     -------
     pandas.DataFrame
-        ``id``, the columns of `gzmass.models.Run.predict`, ``status`` and ``status_reason``: one row a galaxy in the
-        order of the dataset. A galaxy whose image can not be read has the status "failed", the reason, and no
-        predictions.
+        ``id``, ``ra`` and ``dec`` where the dataset has them, the columns of `gzmass.models.Run.predict`, ``status``
+        and ``status_reason``: one row a galaxy in the order of the dataset. A galaxy whose image can not be read has
+        the status "failed", the reason, and no predictions. ``attrs`` says what made the table
+        (`gzmass.inference.provenance.provenance`).
 
     Raises
     ------
     DataError
         The dataset has images of another size, votes of another tree, or lacks a metadata column that a run needs, the
-        split has no galaxies, the runs can not be averaged, or the ending of `out` stands for no format.
+        split has no galaxies, the runs can not be averaged, the ending of `out` stands for no format, or `out` is there
+        and is something else than a table of predictions.
     """
     if out is not None:
         _format(out)
+        _refuse_other_file(Path(out))
     predictor = _open(run)
     runs = predictor.runs if isinstance(predictor, Ensemble) else [predictor]
     npix = runs[0].npix
@@ -77,6 +83,10 @@ def predict(run, dataset, split=None, out=None, progress=None):
             progress(min(chunk.stop, len(rows)), len(rows))
     predictions = pd.concat(parts, ignore_index=True)
     predictions.insert(0, "id", dataset.table["id"].to_numpy()[rows])
+    for name in ("dec", "ra"):
+        if name in dataset.table:
+            predictions.insert(1, name, dataset.table[name].to_numpy()[rows])
+    predictions.attrs = provenance(runs, dataset, split)
     judge_stretch(predictions, runs[0], dataset.info.get("stretch"))
     if out is not None:
         write_predictions(predictions, out)
@@ -93,10 +103,11 @@ def _open(run):
 
 
 def write_predictions(predictions, path):
-    """Write a predictions table in the format of the ending of its name, with units where the format has a place.
+    """Write a predictions table in the format of the ending of its name, with all that it says of itself.
 
-    ECSV holds the unit dex itself; FITS and VOTable, whose standards do not know it, hold it in the description of the
-    column; Parquet and CSV have the names of the columns alone.
+    FITS, VOTable and ECSV hold what each column is, with its unit, and what made the table (keywords of the header, of
+    the table); Parquet the latter in the metadata of pandas; CSV has a place for neither. An existing file is replaced
+    only if it is a table of predictions.
 
     Parameters
     ----------
@@ -108,10 +119,12 @@ def write_predictions(predictions, path):
     Raises
     ------
     DataError
-        The ending stands for no format, or FITS is to hold an id that is not ASCII.
+        The ending stands for no format, the file is there and is something else, or FITS is to hold an id that is not
+        ASCII.
     """
     path = Path(path)
     kind = _format(path)
+    _refuse_other_file(path)
     with write_atomically(path) as temporary:
         if kind == "parquet":
             predictions.to_parquet(temporary, index=False)
@@ -127,6 +140,18 @@ def write_predictions(predictions, path):
                 ) from None
 
 
+def _refuse_other_file(path):
+    """Refuse to replace what is no table of predictions: a slip of the hand may name one's own catalogue."""
+    if not path.exists():
+        return
+    try:
+        there = column_names(path)
+    except DataError:
+        there = ()
+    if not set(there) >= _MARKS:
+        raise DataError(f"{str(path)!r} is there and is no table of predictions: give another name, or remove it.")
+
+
 def _format(path):
     ending = Path(path).suffix.lower()
     if ending not in FORMATS:
@@ -140,21 +165,23 @@ def _astropy_table(predictions, kind):
     from astropy import units  # noqa: PLC0415 -- slow to load, and only these formats need it
     from astropy.table import Table  # noqa: PLC0415
 
-    dex = {"log_mstar": units.dex(units.M_sun), "log_mstar_sigma": units.dex}
+    dex = {"log_mstar": units.dex(units.M_sun), "log_mstar_sigma": units.dex, "ra": units.deg, "dec": units.deg}
     columns = {}
     for name in predictions:
         values = predictions[name].to_numpy()
         if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool):
             values = values.astype(str)
         columns[name] = values
-    table = Table(columns)
+    made = predictions.attrs
+    if kind == "fits":  # names of keywords have eight letters
+        made = {key[:8].upper(): value for key, value in made.items()}
+    elif kind == "votable":  # a table has a description and no keywords
+        made = {"description": "; ".join(f"{key}: {value}" for key, value in made.items())} if made else {}
+    table = Table(columns, meta=made)
     for name in table.colnames:
         unit = units.dex if name.startswith("log_ml_g") else dex.get(name)
-        if unit is None:
-            continue
-        if kind == "ascii.ecsv":
+        table[name].description = describe_column(name)
+        # the unit strings of FITS and VOTable have no dex, which stands in the description
+        if unit is not None and (kind == "ascii.ecsv" or unit == units.deg):
             table[name].unit = unit
-        else:
-            # the unit strings of FITS and VOTable have no dex
-            table[name].description = f"unit: {unit}"
     return table

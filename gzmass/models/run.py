@@ -272,6 +272,8 @@ def read_card(path):
     path = Path(path)
     if not path.is_dir():
         raise DataError(f"The run directory {str(path)!r} does not exist.")
+    if (path / "dataset.yaml").is_file():
+        raise DataError(f"{str(path)!r} is a dataset directory, not a run.")
     for name in ("card.yaml", "model.keras"):
         if not (path / name).is_file():
             raise DataError(

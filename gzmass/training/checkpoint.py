@@ -9,12 +9,16 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pandas as pd
 
-from gzmass.engine import write_atomically
+from gzmass.engine import require_space, write_atomically
 from gzmass.errors import ConfigError, DataError
 
 __all__ = ["Checkpoint", "Progress"]
+
+
+_MARGIN = 2**19  # bytes of a file beside its numbers, and of the small ones that are written with it
 
 
 @dataclass
@@ -109,6 +113,11 @@ class Checkpoint:
             The state; its `weights`, and those of its `best` if they are those of this epoch, are named here.
         model : keras.Model
             The model in training, compiled: its optimizer is saved with it.
+
+        Raises
+        ------
+        DataError
+            The disk has no space for it.
         """
         name = f"stage{progress.stage}-epoch{progress.epoch:04d}"
         progress.weights = f"{name}.weights.h5"
@@ -118,6 +127,10 @@ class Checkpoint:
             with TemporaryDirectory() as nowhere:  # Keras on JAX reads the weights with all processes together
                 model.save_weights(Path(nowhere) / progress.weights)
             return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # HDF5 does not end well when the disk is full
+        size = sum(4 * np.prod(v.shape) for v in (*model.variables, *model.optimizer.variables))
+        require_space(self.folder / progress.weights, int(size) + _MARGIN)
         with write_atomically(self.folder / progress.weights) as temporary:
             model.save_weights(temporary)
         with write_atomically(self.folder / "progress.json") as temporary:

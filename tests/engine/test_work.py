@@ -1,5 +1,7 @@
 """Files are whole or absent; fingerprints tell values apart."""
 
+import errno
+
 import pytest
 
 from gzmass.engine import fingerprint, write_atomically
@@ -37,6 +39,20 @@ def test_two_writers_with_one_process_number_do_not_meet(tmp_path):
         assert one.name.startswith(".partial-")  # which cleaning up knows
     assert file.read_text() == "one"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_full_disk_has_a_name(tmp_path):
+    def write(number, name=None):
+        with write_atomically(tmp_path / "a.txt"):
+            raise OSError(number, "reason", name)
+
+    with pytest.raises(OSError, match="reason") as raised:
+        write(errno.ENOSPC)
+    assert raised.value.filename == str(tmp_path / "a.txt")
+    for number, name in ((errno.ENOSPC, "b.txt"), (errno.EIO, None)):
+        with pytest.raises(OSError, match="reason") as raised:
+            write(number, name)
+        assert raised.value.filename == name
 
 
 def test_fingerprints():

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gzmass.datasets import open_dataset, write_dataset
-from gzmass.errors import DataError
+from gzmass.errors import ConfigError, DataError
 from gzmass.evaluation import apply_calibration, calibrate_intervals, evaluate, mass_to_light_metrics
 from gzmass.evaluation.baselines import image_statistics, mass_to_light_baselines, metadata_columns
 from gzmass.evaluation.groups import calibrate_groups
@@ -223,6 +223,15 @@ def test_what_is_absent_is_said(tmp_path):
     assert "are a proxy" not in text
     for reason in ("no decision tree", "no galaxy has a luminosity", "hold no intervals", "run has no card"):
         assert reason in text
+
+
+def test_a_folder_with_something_else_is_refused(dataset, predictions, tmp_path):
+    (tmp_path / "galaxy.fits").write_text("precious")
+    with pytest.raises(ConfigError, match=r"holds something else than a report \('galaxy.fits'\)"):
+        evaluate(predictions[0], dataset, "test", tmp_path, baselines=False)
+    with pytest.raises(ConfigError, match=r"galaxy\.fits' is a file"):
+        evaluate(predictions[0], dataset, "test", tmp_path / "galaxy.fits", baselines=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["galaxy.fits"]
 
 
 def test_votes_alone_are_enough_and_nothing_is_not(tmp_path):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
+from gzmass import __version__
 from gzmass.cli import main
 from gzmass.config import FinetuneConfig
 from gzmass.datasets import change_storage, open_dataset
@@ -45,7 +46,49 @@ def test_every_format_keeps_ids_and_numbers(run, galaxies, tmp_path, name):
             assert str(read[column].unit) == unit
         else:  # no unit of the standard
             assert read[column].unit is None
-            assert read[column].description == f"unit: {unit}"
+            assert read[column].description.endswith("[dex]")
+    if kind:
+        assert name == "p.csv" or read.attrs == made.attrs
+        return
+    assert all(read[column].description for column in read.colnames)
+    assert read["log_ml_g_upper_95"].description == "upper end of the calibrated 95 % interval [dex]"
+    if name == "p.vot":
+        assert f"weights: {run.card['weights_hash']}" in read.meta["description"]
+        return
+    told = {key.lower(): value for key, value in read.meta.items()}
+    assert told["weights"] == run.card["weights_hash"]
+    assert told["gzmass"] == __version__
+    assert told["band"] == "g"
+
+
+def test_a_file_that_is_no_table_of_predictions_is_not_replaced(run, galaxies, tmp_path):
+    dataset = open_dataset(galaxies)
+    for name in ("own.csv", "own.parquet", "own.fits", "noise.csv"):
+        file = tmp_path / name
+        if name == "noise.csv":
+            file.write_bytes(b"\xff\x00")
+        elif name == "own.fits":
+            Table({"id": [1], "z": [0.1]}).write(file)
+        else:
+            getattr(pd.DataFrame({"id": [1], "z": [0.1]}), {".csv": "to_csv"}.get(file.suffix, "to_parquet"))(file)
+        before = file.read_bytes()
+        with pytest.raises(DataError, match=rf"{name}' is there and is no table of predictions"):
+            predict(run, dataset, "test", file)
+        assert file.read_bytes() == before
+    predict(run, dataset, "test", tmp_path / "p.fits")
+    before = (tmp_path / "p.fits").read_bytes()
+    predict(run, dataset, "test", tmp_path / "p.fits")
+    assert (tmp_path / "p.fits").read_bytes() == before
+
+
+def test_positions_stand_beside_the_ids(run, make_dataset):
+    def edit(table):
+        table["ra"], table["dec"] = 10.0, 2.0
+
+    dataset = open_dataset(make_dataset(n=10, edit=edit))
+    made = predict(run, dataset)
+    assert list(made)[:3] == ["id", "ra", "dec"]
+    assert (made["ra"] == 10).all()
 
 
 def test_labels_are_not_looked_at(run, galaxies, make_dataset):

@@ -1,5 +1,7 @@
 """Learning rate from the history, the time that a training took, and weights of another network."""
 
+import shutil
+
 import keras
 import pytest
 
@@ -78,3 +80,14 @@ def test_patience_wants_progress_and_the_best_epoch_is_the_lowest():
         stopped.append(recorder.finished())
     assert stopped == [False, False, False, True]
     assert state.best == {"epoch": 3, "value": 0.49996, "weights": "epoch 3"}
+
+
+def test_a_disk_without_space_for_the_weights_is_told_of_before_they_are_written(tmp_path, monkeypatch):
+    model = keras.Sequential([keras.Input((500,)), keras.layers.Dense(1000)])
+    model.compile("adam", "mse")
+    checkpoint = Checkpoint(tmp_path / "run")
+    free = shutil.disk_usage(tmp_path)._replace(free=2 * 10**6)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    with pytest.raises(DataError, match=r"'stage0-epoch0000.weights.h5' needs 3 MB more in '.*checkpoint', where 2 MB"):
+        checkpoint.write(Progress(), model)
+    assert not list(checkpoint.folder.iterdir())

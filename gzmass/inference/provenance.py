@@ -1,0 +1,80 @@
+"""What a table of predictions says of itself: what made it, and what its columns are."""
+
+import re
+
+from gzmass._version import __version__
+
+__all__ = ["describe_column", "provenance"]
+
+# the first pattern that fits the whole name; what is in brackets is the unit
+_COLUMNS = {
+    "id": "id of the galaxy",
+    "ra|dec": "position of the galaxy [deg]",
+    "log_ml_g": "log10 of the stellar mass-to-light ratio in solar units [dex]",
+    "log_ml_g_sigma": "half of the calibrated 68 % interval [dex]",
+    r"log_ml_g_p(\d+)": r"percentile \1 of the calibrated distribution [dex]",
+    r"log_ml_g_(lower|upper)_(\d+)": r"\1 end of the calibrated \2 % interval [dex]",
+    "log_mstar": "log10 of the stellar mass in solar masses: log_ml_g and log10 of the luminosity [dex]",
+    "log_mstar_sigma": "error of log_mstar, without that of the luminosity [dex]",
+    ".+_fraction": "of those who are asked the question, the fraction who give this answer",
+    ".+_asked": "of all who look at the galaxy, the fraction who are asked the question",
+    "domain_score": "how unusual the galaxy is for the run: above 1 it is unlike those of the training",
+    "domain_noise": "noise, less or more than in training beyond -1 and 1",
+    "domain_blur": "point-spread function, narrower or wider than in training beyond -1 and 1",
+    "in_domain": "whether the galaxy is like those of the training",
+    "out_of_domain_reason": "what is unlike those of the training",
+    "status": "ok, or failed where the image can not be read",
+    "status_reason": "why the galaxy could not be predicted",
+}
+# of the dataset that a run was trained on: what its labels mean
+_LABELS = ("band", "label_kind", "imf", "solar_magnitude", "cosmology")
+
+
+def describe_column(name):
+    """Say what a column of a table of predictions is.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+
+    Returns
+    -------
+    str or None
+        The description, with the unit in brackets where it has one; None for a column that is none of ours.
+    """
+    for pattern, text in _COLUMNS.items():
+        if found := re.fullmatch(pattern, name):
+            return found.expand(text)
+    return None
+
+
+def provenance(runs, dataset, split):
+    """Say what made a table of predictions.
+
+    Parameters
+    ----------
+    runs : sequence of gzmass.models.Run
+        The run, or those of an ensemble.
+    dataset : gzmass.datasets.Dataset
+        The galaxies.
+    split : str or None
+        Which of them.
+
+    Returns
+    -------
+    dict of str to str
+        ``gzmass`` (version), ``runs`` and ``weights`` (their directories, and hashes of their weights), ``dataset``
+        (its directory and hash), ``split``, and what the labels of the training mean, as far as it is known: ``band``,
+        ``label_kind``, ``imf``, ``solar_magnitude``, ``cosmology``.
+    """
+    trained = runs[0].card["dataset"]
+    known = {name: str(trained[name]) for name in _LABELS if trained.get(name) is not None}
+    return {
+        "gzmass": __version__,
+        "runs": ", ".join(str(run.path) for run in runs),
+        "weights": ", ".join(str(run.card.get("weights_hash")) for run in runs),
+        "dataset": f"{dataset.path} ({dataset.info.get('content_hash')})",
+        "split": split or "all",
+        **known,
+    }
