@@ -356,13 +356,7 @@ def predict(
             raise typer.Exit(_INCOMPLETE)
         return
     several = workers > 1 or engine != "local" or scheduler or slurm
-    bare = dataset.suffix == ".parquet" or (dataset.is_dir() and not list(dataset.glob("*.yaml")))
-    if bare and dataset.is_dir() and not any(dataset.rglob("*.parquet")):
-        raise ConfigError(
-            f"{str(dataset)!r} is neither a dataset directory nor a HATS catalogue nor a folder of shards; of images "
-            "`gzmass prepare` makes a dataset."
-        )
-    if shards or several or bare:
+    if shards or several or _is_bare(dataset):
         raise ConfigError(
             f"Shards, HATS catalogues and several workers need a directory for the parts of the table, "
             f"'--out {Path(out).with_suffix('')}/'. Received: --out {out!r}."
@@ -395,6 +389,18 @@ def predict(
     console.made(out)
     if failed.all():
         raise typer.Exit(_INCOMPLETE)
+
+
+def _is_bare(dataset):
+    """Tell whether an input is shards or a HATS catalogue; a folder of something else is refused."""
+    if dataset.is_dir() and not list(dataset.glob("*.yaml")):
+        if not any(dataset.rglob("*.parquet")):
+            raise ConfigError(
+                f"{str(dataset)!r} is neither a dataset directory nor a HATS catalogue nor a folder of shards; of "
+                "images `gzmass prepare` makes a dataset."
+            )
+        return True
+    return dataset.suffix == ".parquet"
 
 
 def _refuse_columns(dataset, *options):

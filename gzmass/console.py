@@ -255,9 +255,7 @@ def run_summary(card):
         limited = [item["level"] for item in card["calibration"]["intervals"] if item.get("limited")]
         if limited:
             levels = " and ".join(f"{100 * level:.6g} %" for level in limited)
-            say(
-                f"too few for the intervals of {levels}: these reach from the lowest to the highest score and promise less"
-            )
+            say(f"too few for intervals of {levels}: these reach from the lowest to the highest score")
         measured = card.get("validation_votes")
     if measured:
         joint = measured["joint"]

@@ -45,7 +45,7 @@ def predict(run, dataset, split=None, out=None, progress=None):
     Returns
     -------
     pandas.DataFrame
-        ``id``, ``ra`` and ``dec`` where the dataset has them, the columns of `gzmass.models.Run.predict`, ``status``
+        ``id``, ``ra`` and ``dec`` where the dataset knows any, the columns of `gzmass.models.Run.predict`, ``status``
         and ``status_reason``: one row a galaxy in the order of the dataset. A galaxy whose image can not be read has
         the status "failed", the reason, and no predictions. ``attrs`` says what made the table
         (`gzmass.inference.provenance.provenance`).
@@ -84,7 +84,7 @@ def predict(run, dataset, split=None, out=None, progress=None):
     predictions = pd.concat(parts, ignore_index=True)
     predictions.insert(0, "id", dataset.table["id"].to_numpy()[rows])
     for name in ("dec", "ra"):
-        if name in dataset.table:
+        if name in dataset.table and dataset.table[name].notna().any():
             predictions.insert(1, name, dataset.table[name].to_numpy()[rows])
     predictions.attrs = provenance(runs, dataset, split)
     judge_stretch(predictions, runs[0], dataset.info.get("stretch"))

@@ -150,7 +150,7 @@ def test_from_the_command_line(runs, galaxies, tmp_path, capsys):
     out = tmp_path / "p.csv"
     assert main(["predict", *(str(run.path) for run in runs), str(galaxies), "--out", str(out), "--split", "test"]) == 0
     assert "held out too few galaxies in common" in " ".join(capsys.readouterr().out.split())
-    assert out.read_text().startswith("id,ra,dec,log_ml_g,log_ml_g_sigma")
+    assert out.read_text().startswith("id,log_ml_g,log_ml_g_sigma")
 
 
 def test_an_ensemble_is_evaluated_beside_its_runs(runs, galaxies, tmp_path, capsys):
