@@ -110,4 +110,5 @@ def write_baselines(table, path):
 
 
 def _with_error(value, error):
+    value = round(value, 3) + 0.0  # no minus before a zero
     return f"{value:.3f}" if error is None else f"{value:.3f} ± {error:.3f}"
