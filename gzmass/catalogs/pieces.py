@@ -113,20 +113,7 @@ def column_names(path, names=None):
     DataError
         As for `iterate_table`.
     """
-    path, ending = _known(path)
-    try:
-        if ending in _SEPARATORS:
-            return read_layout(path, _SEPARATORS[ending], names)[0]
-        if ending in _FITS:
-            with fits.open(path) as hdus:
-                return list(_table_hdu(hdus, path).columns.names)
-        if ending == ".parquet":
-            return list(pq.read_schema(path).names)
-        return list(Table.read(path, format=_WHOLE[ending]).colnames)
-    except DataError:
-        raise
-    except Exception as error:  # noqa: BLE001  each reader raises kinds of its own
-        raise _unreadable(path, error) from None
+    return list(_columns(path, names))
 
 
 def column_units(path):
@@ -147,21 +134,27 @@ def column_units(path):
     DataError
         As for `iterate_table`.
     """
+    units = {name: "" if unit is None else str(unit).strip() for name, unit in _columns(path).items()}
+    return {name: unit for name, unit in units.items() if unit}
+
+
+def _columns(path, names=None):
+    """Columns of a table with their units; None where the file tells none."""
     path, ending = _known(path)
     try:
+        if ending in _SEPARATORS:
+            return dict.fromkeys(read_layout(path, _SEPARATORS[ending], names)[0])
         if ending in _FITS:
             with fits.open(path) as hdus:
-                units = {column.name: column.unit for column in _table_hdu(hdus, path).columns}
-        elif ending in _WHOLE:
-            table = Table.read(path, format=_WHOLE[ending])
-            units = {name: table[name].unit for name in table.colnames}
-        else:
-            return {}
+                return {column.name: column.unit for column in _table_hdu(hdus, path).columns}
+        if ending == ".parquet":
+            return dict.fromkeys(pq.read_schema(path).names)
+        table = Table.read(path, format=_WHOLE[ending])
+        return {name: table[name].unit for name in table.colnames}
     except DataError:
         raise
     except Exception as error:  # noqa: BLE001  each reader raises kinds of its own
         raise _unreadable(path, error) from None
-    return {name: str(unit).strip() for name, unit in units.items() if unit is not None and str(unit).strip()}
 
 
 def require_columns(there, wanted, source):

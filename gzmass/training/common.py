@@ -98,8 +98,10 @@ def _claim(config, dataset, init_from):
         found = _read_fingerprint(file)
         different = [key for key in wanted if found.get(key) != wanted[key]]
         if different and not (different == ["config"] and _resolved(out, type(config)) == wanted["config"]):
+            keys = _different_keys(out, config) if different[0] == "config" else []
+            where = f" (the keys {', '.join(keys)} differ)" if keys else ""
             raise ConfigError(
-                f"The key 'out' has the value {str(out)!r}, which holds a run with another {different[0]}; "
+                f"The key 'out' has the value {str(out)!r}, which holds a run with another {different[0]}{where}; "
                 "give another directory, or remove that one."
             )
         if (out / "card.yaml").is_file():
@@ -123,8 +125,21 @@ def _read_fingerprint(file):
 
 
 def _fingerprint(config):
+    return fingerprint(_what_counts(config))
+
+
+def _what_counts(config):
     free = {"out": True, "dataset": True, "init_from": True, "tensorboard": True, "optimization": {"devices"}}
-    return fingerprint(config.model_dump(mode="json", exclude=free))
+    return config.model_dump(mode="json", exclude=free)
+
+
+def _different_keys(out, config):
+    """Keys of a configuration that are not those of the run in a directory; none if it has no readable one."""
+    try:
+        there = _what_counts(load_config(type(config), out / "config.yaml"))
+    except ConfigError:
+        return []
+    return [key for key, value in _what_counts(config).items() if there.get(key) != value]
 
 
 def _resolved(out, kind):

@@ -297,7 +297,7 @@ def test_a_run_of_an_earlier_version_is_continued(galaxies, pretrained, tmp_path
     again = pretrain_gz2(pretrain_config(galaxies, tmp_path / "run"))
     assert equal(again.model.get_weights(), pretrained.model.get_weights())
     stages = [{"name": "votes", "epochs": 3, "rate_decay": 0.5}]
-    with pytest.raises(ConfigError, match="holds a run with another config"):
+    with pytest.raises(ConfigError, match=r"holds a run with another config \(the keys stages differ\)"):
         pretrain_gz2(pretrain_config(galaxies, tmp_path / "run", stages=stages))
 
 
