@@ -42,7 +42,7 @@ def _nothing_is_left():
     threads = threading.active_count()
     yield
     assert not multiprocessing.active_children()
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # those of earlier tests may end meanwhile
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -178,8 +178,8 @@ def test_a_script_without_a_guard_is_told_of_it(tmp_path):
     )
 
 
-@pytest.mark.parametrize(("last", "count"), [("", 1), ("os.getpid() == parent or 1 / 0", 3)])
-def test_what_a_module_writes_while_a_process_loads_it_is_shown_only_if_that_fails(tmp_path, last, count):
+@pytest.mark.parametrize(("last", "fails"), [("", False), ("os.getpid() == parent or 1 / 0", True)])
+def test_what_a_module_writes_while_a_process_loads_it_is_shown_only_if_that_fails(tmp_path, last, fails):
     (tmp_path / "noisy.py").write_text(
         "import os\n"
         "parent = int(os.environ.setdefault('NOISY_PARENT', str(os.getpid())))\n"
@@ -196,8 +196,9 @@ def test_what_a_module_writes_while_a_process_loads_it_is_shown_only_if_that_fai
         "    print(list(map_pieces(noisy.square, range(3), workers=2)))\n"
     )
     result = subprocess.run([sys.executable, file], capture_output=True, text=True, check=False)
-    assert result.stderr.count("built with care") == count
-    assert (result.stdout == "[0, 1, 4]\n") is (count == 1)
+    # once by this process, and then by one worker or both: the second may be ended before it comes to it
+    assert (result.stderr.count("built with care") > 1) is fails
+    assert (result.stdout == "[0, 1, 4]\n") is not fails
 
 
 @pytest.mark.parametrize("key", ["workers", "ahead"])
