@@ -40,6 +40,10 @@ def show(what):
         return _dataset(path)
     if path.suffix in {".yaml", ".yml"} and path.is_file():
         return _tree(load_tree(path)) if "questions" in _yaml(path) else _config(path)
+    if (path / "fingerprint.yaml").is_file() and (path / "config.yaml").is_file():
+        raise GzmassError(f"The run {what!r} is not finished: start the command that makes it again.")
+    if not path.exists() and path.name != what:
+        raise GzmassError(f"{what!r} does not exist.")
     if path.exists():
         raise GzmassError(
             f"{what!r} is neither a tree, a configuration, a dataset nor a finished run: it has no card.yaml, no "

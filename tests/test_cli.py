@@ -502,6 +502,7 @@ def test_evaluate_predict_and_show_refuse(survey, data, finetuned, refused, tmp_
     assert "cycle.yaml" in refused("show", survey / "cycle.yaml")
     assert "absent" in refused("show", "absent")
     assert "is neither a tree" in refused("show", survey / "images")
+    assert "/none' does not exist." in refused("show", survey / "none")
     spoilt = tmp_path / "spoilt.yaml"
     spoilt.write_text((survey / "finetune.yaml").read_text().replace("vote_loss_weight", "vote_los_weight"))
     assert "did you mean 'vote_loss_weight'?" in refused("show", spoilt)
@@ -515,3 +516,9 @@ def test_images_of_another_size_than_the_run_takes(survey, finetuned, refused, t
     assert "takes images of 32 px" in message
     assert "has 22 px" in message
     assert not (tmp_path / "p.csv").exists()
+
+
+def test_a_run_that_is_not_finished_is_shown_as_that(refused, tmp_path):
+    for name in ("config.yaml", "fingerprint.yaml"):
+        (tmp_path / name).touch()
+    assert "is not finished: start the command" in refused("show", tmp_path)
