@@ -116,13 +116,15 @@ def column_names(path, names=None):
     return list(_columns(path, names))
 
 
-def column_units(path):
+def column_units(path, names=None):
     """Give the units of the columns of a table, as the file itself tells them.
 
     Parameters
     ----------
     path : str or pathlib.Path
         Any table that `iterate_table` reads.
+    names : sequence of str, optional
+        As for `iterate_table`.
 
     Returns
     -------
@@ -134,7 +136,7 @@ def column_units(path):
     DataError
         As for `iterate_table`.
     """
-    units = {name: "" if unit is None else str(unit).strip() for name, unit in _columns(path).items()}
+    units = {name: "" if unit is None else str(unit).strip() for name, unit in _columns(path, names).items()}
     return {name: unit for name, unit in units.items() if unit}
 
 

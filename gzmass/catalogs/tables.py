@@ -67,7 +67,7 @@ def read_table(path, id_column, columns=None, names=None, missing=()):
     """
     wanted = None if columns is None else [id_column, *columns]
     (table,) = iterate_table(path, wanted, None, (id_column,), names, missing)
-    table.attrs["units"] = column_units(path)
+    table.attrs["units"] = column_units(path, names)
     pa.default_memory_pool().release_unused()  # of text it keeps several times the table
     require_columns(table.columns, [id_column], str(path))
     empty = table[id_column].isna() | (table[id_column].astype(str) == "")

@@ -112,6 +112,12 @@ def test_units_that_the_file_tells_count(tmp_path, ending):
         named_columns(table, {"luminosity_g": "d"}, str(file))
 
 
+def test_a_text_without_names_takes_those_that_are_given(tmp_path):
+    (tmp_path / "t.dat").write_text("1 0.1\n2 0.2\n")
+    table, _ = read_table(tmp_path / "t.dat", "id", names=["id", "z"])
+    assert table["z"].tolist() == [0.1, 0.2]
+
+
 @pytest.mark.parametrize("unit", ["dex(Lsun)", "dex(solLum)", "[solLum]", "log(Lsun)"])
 def test_a_logarithm_is_taken_for_one(unit):
     table = pd.DataFrame({"id": [1, 2], "L": [10.0, np.nan]})
