@@ -17,7 +17,7 @@ from astropy.utils.exceptions import AstropyWarning
 from gzmass.catalogs.text import open_unpacked, read_layout, with_whole_rows
 from gzmass.errors import DataError
 
-__all__ = ["ROWS", "column_names", "column_units", "iterate_table", "require_columns"]
+__all__ = ["ROWS", "column_names", "iterate_table", "require_columns"]
 
 #: Rows of a piece, unless something else is asked for.
 ROWS = 50_000
@@ -59,7 +59,8 @@ def iterate_table(path, columns=None, rows=ROWS, id_columns=(), names=None, miss
     ------
     pandas.DataFrame
         A piece; the index is the number of the row in the file, counted from 0. Missing numbers are NaN, or NA in
-        a column of integers too large for a floating-point number.
+        a column of integers too large for a floating-point number; ``attrs["units"]`` has the text of the unit by
+        column, for those of which the file tells one: text and Parquet tell none.
 
     Raises
     ------
@@ -82,11 +83,10 @@ def iterate_table(path, columns=None, rows=ROWS, id_columns=(), names=None, miss
         else:
             pieces = _slices(Table.read(path, format=_WHOLE[ending]), columns, rows, str(path))
         for piece in pieces:
-            yield pd.DataFrame(
-                {name: _plain(piece[name], missing, name in id_columns) for name in columns or piece.columns},
-                index=piece.index,
-                copy=False,
-            )
+            plain = {name: _plain(piece[name], missing, name in id_columns) for name in columns or piece.columns}
+            whole = pd.DataFrame(plain, index=piece.index, copy=False)
+            whole.attrs["units"] = piece.attrs.get("units", {})
+            yield whole
     except DataError:
         raise
     except Exception as error:  # noqa: BLE001  each reader raises kinds of its own
@@ -113,46 +113,16 @@ def column_names(path, names=None):
     DataError
         As for `iterate_table`.
     """
-    return list(_columns(path, names))
-
-
-def column_units(path, names=None):
-    """Give the units of the columns of a table, as the file itself tells them.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        Any table that `iterate_table` reads.
-    names : sequence of str, optional
-        As for `iterate_table`.
-
-    Returns
-    -------
-    dict of str to str
-        The text of the unit by column, for those that have one; text and Parquet tell none.
-
-    Raises
-    ------
-    DataError
-        As for `iterate_table`.
-    """
-    units = {name: "" if unit is None else str(unit).strip() for name, unit in _columns(path, names).items()}
-    return {name: unit for name, unit in units.items() if unit}
-
-
-def _columns(path, names=None):
-    """Columns of a table with their units; None where the file tells none."""
     path, ending = _known(path)
     try:
         if ending in _SEPARATORS:
-            return dict.fromkeys(read_layout(path, _SEPARATORS[ending], names)[0])
+            return list(read_layout(path, _SEPARATORS[ending], names)[0])
         if ending in _FITS:
             with fits.open(path) as hdus:
-                return {column.name: column.unit for column in _table_hdu(hdus, path).columns}
+                return _table_hdu(hdus, path).columns.names
         if ending == ".parquet":
-            return dict.fromkeys(pq.read_schema(path).names)
-        table = Table.read(path, format=_WHOLE[ending])
-        return {name: table[name].unit for name in table.colnames}
+            return pq.read_schema(path).names
+        return Table.read(path, format=_WHOLE[ending]).colnames
     except DataError:
         raise
     except Exception as error:  # noqa: BLE001  each reader raises kinds of its own
@@ -264,6 +234,7 @@ def _iterate_fits(path, columns, rows):
     if columns is None:
         columns = [c.name for c in infos if not (infos.dtype[c.name].shape or "P" in c.format or "Q" in c.format)]
     found = require_columns(infos.names, columns, str(path))
+    units = _units({column: infos[name].unit for column, (name, _) in zip(columns, found, strict=True)})
     length, n_rows = header["NAXIS1"], header["NAXIS2"]
     size = max(1, min(rows, _PIECE_BYTES // max(1, length)))
     with open_unpacked(path) as file:
@@ -274,7 +245,14 @@ def _iterate_fits(path, columns, rows):
             if len(data) < n * length:
                 there = first + len(data) // length
                 raise DataError(f"The table {str(path)!r} ends after {there} of its {n_rows} rows.")
-            yield _decode(header, data, n, columns, found, first, path)
+            piece = _decode(header, data, n, columns, found, first, path)
+            piece.attrs["units"] = units
+            yield piece
+
+
+def _units(units):
+    texts = {column: "" if unit is None else str(unit).strip() for column, unit in units.items()}
+    return {column: text for column, text in texts.items() if text}
 
 
 def _table_hdu(hdus, path):
@@ -324,6 +302,7 @@ def _slices(table, columns, rows, path):
     found = require_columns(table.colnames, columns, path)
     chosen = Table({c: _element(table[n], e, c, path) for c, (n, e) in zip(columns, found, strict=True)})
     frame = chosen.to_pandas()
+    frame.attrs["units"] = _units({c: table[n].unit for c, (n, _) in zip(columns, found, strict=True)})
     for first in range(0, max(len(frame), 1), rows or max(len(frame), 1)):
         yield frame.iloc[first : first + (rows or len(frame))]
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from gzmass.catalogs.ids import clean_ids
-from gzmass.catalogs.pieces import column_units, iterate_table, require_columns
+from gzmass.catalogs.pieces import iterate_table, require_columns
 from gzmass.catalogs.positions import refuse_hours, sexagesimal_degrees
 from gzmass.errors import ConfigError, DataError
 
@@ -67,7 +67,6 @@ def read_table(path, id_column, columns=None, names=None, missing=()):
     """
     wanted = None if columns is None else [id_column, *columns]
     (table,) = iterate_table(path, wanted, None, (id_column,), names, missing)
-    table.attrs["units"] = column_units(path, names)
     pa.default_memory_pool().release_unused()  # of text it keeps several times the table
     require_columns(table.columns, [id_column], str(path))
     empty = table[id_column].isna() | (table[id_column].astype(str) == "")

@@ -112,6 +112,14 @@ def test_units_that_the_file_tells_count(tmp_path, ending):
         named_columns(table, {"luminosity_g": "d"}, str(file))
 
 
+@pytest.mark.parametrize("ending", ["fits", "vot"])
+def test_an_element_of_a_column_of_vectors_has_its_unit(tmp_path, ending):
+    file, kind = tmp_path / f"t.{ending}", {"fits": "fits", "vot": "votable"}[ending]
+    Table({"id": [1, 2], "r": [[1.0, 2.0], [3.0, 4.0]]}, units={"r": "arcmin"}).write(file, format=kind)
+    table, _ = read_table(file, "id", ["r[1]"])
+    assert named_columns(table, {"radius_arcsec": "r[1]"}, str(file))["radius_arcsec"].tolist() == [120, 240]
+
+
 def test_a_text_without_names_takes_those_that_are_given(tmp_path):
     (tmp_path / "t.dat").write_text("1 0.1\n2 0.2\n")
     table, _ = read_table(tmp_path / "t.dat", "id", names=["id", "z"])
