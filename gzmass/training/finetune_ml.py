@@ -12,20 +12,19 @@ from gzmass.losses import LabelledMean, SquaredErrorMassToLight, VoteError
 from gzmass.models import build_model, initialise_mass_to_light, load_run, save_run
 from gzmass.models.run import Run, forward
 from gzmass.models.validation import write_validation
+from gzmass.training.claim import claim
 from gzmass.training.common import (
     MASS_TO_LIGHT_LOSSES,
     VOTE_LOSSES,
     base_card,
     check_training,
-    claim,
     labelled_rows,
     learnt_questions,
-    refuse_overlap,
     repeated,
-    write_galaxies,
 )
 from gzmass.training.devices import find_devices
 from gzmass.training.domain import domain_arrays
+from gzmass.training.seen import refuse_overlap, write_galaxies
 from gzmass.training.stages import fit_stages
 from gzmass.training.starting import IMAGE_KEYS, differences, start_from
 

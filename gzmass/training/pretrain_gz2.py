@@ -8,19 +8,18 @@ from gzmass.evaluation import vote_metrics
 from gzmass.losses import VoteError
 from gzmass.models import build_model, load_run, save_run
 from gzmass.models.run import Run, forward
+from gzmass.training.claim import claim
 from gzmass.training.common import (
     VOTE_LOSSES,
     base_card,
     check_training,
-    claim,
     labelled_rows,
     learnt_questions,
-    refuse_overlap,
     repeated,
-    write_galaxies,
 )
 from gzmass.training.devices import find_devices
 from gzmass.training.domain import domain_arrays
+from gzmass.training.seen import refuse_overlap, write_galaxies
 from gzmass.training.stages import fit_stages
 from gzmass.training.starting import start_from
 

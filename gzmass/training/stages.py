@@ -128,7 +128,7 @@ def plateau_rate(values, rate, factor=0.3, patience=3, min_delta=MIN_DELTA):
     factor : float, default 0.3
         What it is multiplied by, as in the published protocol.
     patience : int, default 3
-        Epochs without progress before it is lowered.
+        Epochs without progress before it is lowered, and before it is lowered again.
     min_delta : float, default 1e-4
         What counts as progress.
 
@@ -137,15 +137,8 @@ def plateau_rate(values, rate, factor=0.3, patience=3, min_delta=MIN_DELTA):
     float
         Learning rate of the next epoch.
     """
-    best, waited = math.inf, 0
-    for value in values:
-        if value < best - min_delta:
-            best, waited = value, 0
-            continue
-        waited += 1
-        if waited >= patience:
-            rate, waited = rate * factor, 0
-    return rate
+    waited = without_progress(values, min_delta)
+    return rate * factor ** sum(epochs > 0 and epochs % patience == 0 for epochs in waited)
 
 
 def without_progress(values, min_delta=MIN_DELTA):
@@ -160,12 +153,14 @@ def without_progress(values, min_delta=MIN_DELTA):
 
     Returns
     -------
-    int
-        Epochs.
+    list of int
+        After each epoch how many there have been since; 0 if it has fallen in this one.
     """
-    best, waited = math.inf, 0
+    best, waited = math.inf, []
     for value in values:
-        best, waited = (value, 0) if value < best - min_delta else (best, waited + 1)
+        falls = value < best - min_delta
+        best = value if falls else best
+        waited.append(0 if falls else (waited or [0])[-1] + 1)
     return waited
 
 
@@ -180,9 +175,8 @@ class _Recorder(keras.callbacks.Callback):
     def finished(self):
         """Whether the last epoch is done, or the best one lies too far back."""
         patience = self.stage.early_stopping
-        return self.state.epoch >= self.epochs or (
-            patience is not None and without_progress(self._values()) >= patience
-        )
+        stopped = patience is not None and any(n >= patience for n in without_progress(self._values()))
+        return stopped or self.state.epoch >= self.epochs
 
     def _values(self):
         return [row["value"] for row in self.state.history if row["stage"] == self.stage.name]

@@ -17,7 +17,7 @@ from gzmass.inference import predict
 from gzmass.losses import MultinomialVotes
 from gzmass.models.trunks import block_of
 from gzmass.training import count_seen, finetune_ml, pretrain_gz2
-from gzmass.training.common import claim
+from gzmass.training.claim import claim
 
 SMALL = {"hidden": 16, "dropout": 0.2}
 # 36 galaxies have votes: whole batches, since each other shape of a batch is traced anew, which takes seconds

@@ -1,0 +1,115 @@
+"""Claiming a run directory: it belongs to one configuration, one dataset and one start."""
+
+from pathlib import Path
+
+import yaml
+
+from gzmass.config import load_config, revisions_of, save_config
+from gzmass.engine import fingerprint, write_atomically
+from gzmass.errors import ConfigError, DataError
+from gzmass.models import load_run
+from gzmass.training.devices import ONE_DEVICE
+
+__all__ = ["claim"]
+
+
+def claim(config, dataset, init_from=None, devices=ONE_DEVICE):
+    """Take possession of the run directory, or find that its work is done.
+
+    Of several processes the first one does it, and the others wait for that.
+
+    Parameters
+    ----------
+    config : gzmass.config.PretrainConfig or gzmass.config.FinetuneConfig
+        The configuration; it is written to ``config.yaml``.
+    dataset : gzmass.datasets.Dataset
+        The dataset.
+    init_from : gzmass.models.Run, optional
+        The run that the weights come from.
+    devices : gzmass.training.devices.Devices, optional
+        The devices of the training.
+
+    Returns
+    -------
+    gzmass.models.Run or None
+        The finished run, if an earlier call with the same configuration, data and start made it.
+
+    Raises
+    ------
+    ConfigError
+        The directory holds another run.
+    DataError
+        An image of the dataset can not be read.
+    """
+    if devices.process == 0:
+        _claim(config, dataset, init_from)
+    devices.wait("the run directory is claimed")
+    return load_run(config.out) if (Path(config.out) / "card.yaml").is_file() else None
+
+
+def _claim(config, dataset, init_from):
+    out = Path(config.out)
+    wanted = {
+        "config": _fingerprint(config),
+        "dataset": dataset.info["content_hash"],
+        "init_from": init_from and init_from.card["weights_hash"],
+        "revisions": revisions_of(config),
+    }
+    file = out / "fingerprint.yaml"
+    if file.is_file():
+        found = _read_fingerprint(file)
+        different = [key for key in wanted if found.get(key) != wanted[key]]
+        if different and not (different == ["config"] and _resolved(out, type(config)) == wanted["config"]):
+            keys = _different_keys(out, config) if different[0] == "config" else []
+            where = f" (the keys {', '.join(keys)} differ)" if keys else ""
+            raise ConfigError(
+                f"The key 'out' has the value {str(out)!r}, which holds a run with another {different[0]}{where}; "
+                "give another directory, or remove that one."
+            )
+        if (out / "card.yaml").is_file():
+            return
+    elif out.exists() and (not out.is_dir() or any(not f.name.startswith(".partial-") for f in out.iterdir())):
+        raise ConfigError(f"The key 'out' has the value {str(out)!r}, which holds something else than a run.")
+    _ = dataset.pixels  # decoded now: a bad image is told of before anything is written
+    with write_atomically(file) as temporary:  # first: what a kill leaves is told from something else by it
+        temporary.write_text(yaml.safe_dump(wanted), encoding="utf-8")
+    save_config(config, out / "config.yaml")
+
+
+def _read_fingerprint(file):
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        found = None
+    if not isinstance(found, dict):
+        raise DataError(f"{str(file)!r} is damaged: delete the run directory {str(file.parent)!r}, and start again.")
+    return found
+
+
+def _fingerprint(config):
+    return fingerprint(_what_counts(config))
+
+
+def _what_counts(config):
+    free = {"out": True, "dataset": True, "init_from": True, "tensorboard": True, "optimization": {"devices"}}
+    return config.model_dump(mode="json", exclude=free)
+
+
+def _different_keys(out, config):
+    """Keys of a configuration that are not those of the run in a directory; none if it has no readable one."""
+    try:
+        there = _what_counts(load_config(type(config), out / "config.yaml"))
+    except ConfigError:
+        return []
+    return [key for key, value in _what_counts(config).items() if there.get(key) != value]
+
+
+def _resolved(out, kind):
+    """Fingerprint of a run's configuration with the keys that have come since, at their defaults; None if it has none.
+
+    So a run that an earlier version of gzmass has begun can be continued.
+    """
+    try:
+        return _fingerprint(load_config(kind, out / "config.yaml"))
+    except ConfigError:
+        return None
