@@ -1,18 +1,26 @@
-"""What the simulated galaxies let one know of M/L, by boosting on what lies behind their images, in Markdown.
+"""What the simulated galaxies let one know of M/L, from what lies behind their images and from these, in Markdown.
 
 python benchmarks/explainable_variance.py DATASET
 
-R2 of log M/L on the test split, learnt from the training split, each with the luminosity: from the true parameters of
-the morphology, without some of them, and from the true votes. What a network from the image falls short of the first
-shows what seeing, noise and few galaxies hide.
+First R2 of log M/L on the test split, learnt from the training split by boosting, each with the luminosity: from the
+true parameters of the morphology, without some of them, and from the true votes.
+
+Then what seeing and noise hide: the variance of log M/L that is left to whoever knows how the images come about, down
+to the phases of the arms, and reads the strength of each part of a galaxy from its image as well as the noise allows.
+Near the true parameters the image is taken for linear in their normal scores, of which the prior is a standard
+Gaussian: with the Fisher information F of the pixels and the gradient g of log M/L it is g' (F + 1)^-1 g.
 """
 
 import sys
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from gzmass.datasets import open_dataset
+from gzmass.simulate import galaxy_rng, render_light
+from gzmass.simulate.population import DRAWS, galaxy_uniforms, population_of
+from gzmass.simulate.rendering import noise_sigma, pixel_scale
 
 SHAPE = (
     "maturity",
@@ -32,6 +40,34 @@ SHAPE = (
     "dust_lane",
     "kind",
 )
+
+
+#: Random numbers of a galaxy that its image tells of; the others are choices, which the reader knows, or not in it.
+READ = (
+    "maturity",
+    "magnitude",
+    "size",
+    "seeing",
+    "bulge",
+    "sersic",
+    "roundness",
+    "inclination",
+    "angle",
+    "bar_length",
+    "arms",
+    "pitch",
+    "clumps",
+    "ring_radius",
+    "ring_strength",
+    "lane",
+    "side_angle",
+    "side_distance",
+    "side_flux",
+    "variant",
+)
+CHOICES = ("kind", "edge_on", "arm_number", "odd_feature")
+STEP = 0.02  # standard deviations of a normal score, for the derivatives
+GALAXIES = 500
 
 
 def columns(dataset, names):
@@ -71,6 +107,45 @@ def main():
         true = dataset.log_ml(test)[:, 0]
         error = true - model.predict(values[test])
         print(f"| {name} | {1 - np.mean(error**2) / np.var(true):.3f} |", flush=True)
+    print_hidden(dataset, rows["test"])
+
+
+def print_hidden(dataset, rows):
+    """Print the variance of log M/L that seeing and noise hide from whoever knows all else, by kind of galaxy."""
+    recipe = dataset.info["simulation"]
+    rows = np.random.default_rng(0).choice(rows, min(GALAXIES, len(rows)), replace=False)
+    ids, kinds = dataset.table["id"].to_numpy()[rows], dataset.table["sim_kind"].to_numpy()[rows]
+    hidden = np.array([hidden_variance(int(i), recipe["seed"], recipe["npix"]) for i in ids])
+    variance = np.var(dataset.log_ml(dataset.rows("test", "log_ml"))[:, 0])
+    print(f"\n| {recipe['npix']} px | galaxies | hidden, of the variance of log M/L |\n|---|--:|--:|")
+    for kind in (*np.unique(kinds), "all but artifacts"):
+        chosen = kinds != "artifact" if kind == "all but artifacts" else kinds == kind
+        print(f"| {kind} | {chosen.sum()} | {hidden[chosen].mean() / variance:.4f} |")
+
+
+def hidden_variance(number, seed, npix):
+    """Variance [dex2] of log M/L that is left to an ideal reader of the image of one galaxy."""
+    scores = ndtri(galaxy_uniforms(seed, number))
+    moved = np.repeat(scores[None], 1 + 2 * len(READ), axis=0)
+    for k, name in enumerate(READ):
+        moved[1 + 2 * k : 3 + 2 * k, DRAWS.index(name)] += STEP, -STEP
+    galaxies = population_of(np.full(len(moved), number), ndtr(moved)).to_dict("records")
+
+    def image(galaxy):
+        return render_light(galaxy, npix, galaxy_rng(seed, number, "image"))
+
+    here = image(galaxies[0])
+    noise = noise_sigma(float(pixel_scale(galaxies[0]["sim_r90_arcsec"], npix)), here)
+    slopes, gradient = [1 / noise.ravel()], [0.0]  # the level of the sky, of which nothing is known
+    for above, below in zip(galaxies[1::2], galaxies[2::2], strict=True):
+        if any(above[f"sim_{name}"] != below[f"sim_{name}"] for name in CHOICES):
+            continue  # a step over the edge of a choice is no derivative
+        slopes.append(((image(above) - image(below)) / (2 * STEP) / noise).ravel())
+        gradient.append((above["sim_log_ml_g_from_image"] - below["sim_log_ml_g_from_image"]) / (2 * STEP))
+    slopes, gradient = np.array(slopes, dtype=float), np.array(gradient)
+    prior = np.eye(len(gradient))
+    prior[0, 0] = 0
+    return gradient @ np.linalg.solve(slopes @ slopes.T + prior, gradient)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,17 @@ from scipy.special import ndtr, ndtri
 from gzmass.errors import ConfigError
 from gzmass.simulate.morphology import draw_morphology, structure_score, visibility
 
-__all__ = ["COSMOLOGY", "M_SUN_G", "draw_population", "explainable_r2", "galaxy_rng", "measured"]
+__all__ = [
+    "COSMOLOGY",
+    "DRAWS",
+    "M_SUN_G",
+    "draw_population",
+    "explainable_r2",
+    "galaxy_rng",
+    "galaxy_uniforms",
+    "measured",
+    "population_of",
+]
 
 M_SUN_G = 5.11  # absolute magnitude of the Sun in SDSS g, AB (Willmer 2018, ApJS 236, 47)
 COSMOLOGY = {"model": "flat LCDM", "h0": 70.0, "om0": 0.3}
@@ -125,8 +135,43 @@ def draw_population(n, seed=0, start=0):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise ConfigError(f"{name} must be a whole number of at least {least}. Received: {name}={value!r}.")
     numbers = np.arange(start, start + n, dtype=np.int64)
-    uniform = np.stack([galaxy_rng(seed, int(i), "population").random(len(DRAWS)) for i in numbers])
-    uniform = dict(zip(DRAWS, np.clip(uniform, 1e-9, 1 - 1e-9).T, strict=True))
+    return population_of(numbers, np.stack([galaxy_uniforms(seed, int(i)) for i in numbers]))
+
+
+def galaxy_uniforms(seed, index):
+    """Random numbers that a galaxy follows from.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the whole simulation, >= 0.
+    index : int
+        Number of the galaxy, from 0.
+
+    Returns
+    -------
+    numpy.ndarray of float
+        Uniform between 0 and 1, in the order of `DRAWS`, shape (n_draws,).
+    """
+    return np.clip(galaxy_rng(seed, index, "population").random(len(DRAWS)), 1e-9, 1 - 1e-9)
+
+
+def population_of(numbers, uniforms):
+    """Make galaxies of their random numbers.
+
+    Parameters
+    ----------
+    numbers : numpy.ndarray of int
+        What becomes their ``id``, shape (n,).
+    uniforms : numpy.ndarray of float
+        Between 0 and 1, exclusive, in the order of `DRAWS`, shape (n, n_draws).
+
+    Returns
+    -------
+    pandas.DataFrame
+        What `draw_population` returns.
+    """
+    uniform = dict(zip(DRAWS, uniforms.T, strict=True))
     shape = draw_morphology(uniform)
     shape["structure_score"] = structure_score(shape)
     columns, hidden = _photometry(uniform, shape)
@@ -233,8 +278,9 @@ def _k_correction(redshift, g_r, coefficients):
 def explainable_r2(table):
     """Best R2 that any predictor of ``log_ml_g`` can expect on simulated galaxies.
 
-    Whoever reads the morphology without error, and knows the luminosity, is left with the scatter that was added; who
-    has the image alone is left with the part of the luminosity too, as cutouts are scaled to the galaxy.
+    Whoever reads the morphology without error, and knows the luminosity, is left with the scatter that was added, and
+    with all of M/L where an artifact hides the galaxy; who has the image alone is left with the part of the luminosity
+    too, as cutouts are scaled to the galaxy.
 
     Parameters
     ----------
@@ -250,7 +296,9 @@ def explainable_r2(table):
     labelled = table[table["log_ml_g"].notna()]
     truth = labelled["log_ml_g"].to_numpy()
     variance = truth.var() if len(truth) > 1 else np.nan
-    image = labelled["sim_log_ml_g_from_image"].to_numpy()
+    image = labelled["sim_log_ml_g_from_image"].to_numpy(copy=True)
+    artifact = (labelled["sim_kind"] == "artifact").to_numpy()
+    image[artifact] = image[artifact].mean() if artifact.any() else np.nan
     both = image + labelled["sim_log_ml_g_from_luminosity"].to_numpy()
     return {
         name: float(1 - ((truth - best) ** 2).mean() / variance) if len(truth) > 1 else float("nan")

@@ -61,14 +61,24 @@ def test_columns_are_consistent(population):
     assert pull.std() == pytest.approx(1, abs=0.04)
 
 
-def test_explainable_r2_is_that_of_the_hidden_scatter(population):
+def test_explainable_r2_is_that_of_what_is_hidden(population):
     bound = explainable_r2(population)
-    hidden = population["log_ml_g"] - population["sim_log_ml_g_from_image"] - population["sim_log_ml_g_from_luminosity"]
+    seen = population["sim_log_ml_g_from_image"] + population["sim_log_ml_g_from_luminosity"]
+    hidden = population["log_ml_g"] - seen
     assert hidden.std() == pytest.approx(SCATTER_DEX, rel=0.03)
-    assert bound["image_and_luminosity"] == pytest.approx(1 - (hidden**2).mean() / population["log_ml_g"].var(ddof=0))
     assert 0.7 < bound["image"] < bound["image_and_luminosity"] < 0.95
+    visible = population[population["sim_kind"] != "artifact"]
+    of_visible = 1 - (hidden[visible.index] ** 2).mean() / visible["log_ml_g"].var(ddof=0)
+    assert explainable_r2(visible)["image_and_luminosity"] == pytest.approx(of_visible)
     unlabelled = population.assign(log_ml_g=np.nan)
     assert np.isnan(explainable_r2(unlabelled)["image"])
+
+
+def test_what_an_artifact_hides_can_not_be_explained(population):
+    artifacts = population[population["sim_kind"] == "artifact"]
+    assert len(artifacts) > 10
+    assert explainable_r2(artifacts)["image"] < 0.1
+    assert explainable_r2(population)["image"] < explainable_r2(population.assign(sim_kind="disc"))["image"]
 
 
 def test_every_kind_and_odd_feature_occurs(population):
