@@ -61,6 +61,7 @@ class AugmentationConfig(StrictModel):
     """Arguments of `gzmass.layers.RandomAffine`."""
 
     rotation: float = Field(1.0, ge=0, le=1)
+    angles: Literal["any", "right"] = "any"
     flip: bool = True
     zoom: tuple[float, float] = (0.9, 1.1)
     shift: Fraction = 0.05

@@ -10,6 +10,7 @@ from gzmass.errors import ConfigError
 
 __all__ = ["RandomAffine", "affine_transforms", "nearest_reflected"]
 
+ANGLES = ("any", "right")
 INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("constant", "nearest", "reflect", "wrap")
 
@@ -25,6 +26,8 @@ class RandomAffine(keras.layers.Layer):
     ----------
     rotation : float, default 1.0
         Range of the angle as a fraction of a full turn, 0 to 1: 1 gives every direction the same chance.
+    angles : {"any", "right"}, default "any"
+        Which angles of that range: any, or right angles alone, by which every pixel only changes its place.
     flip : bool, default True
         Whether half of the images are mirrored.
     zoom : tuple of float, default (0.9, 1.1)
@@ -53,6 +56,7 @@ class RandomAffine(keras.layers.Layer):
         self,
         *,
         rotation=1.0,
+        angles="any",
         flip=True,
         zoom=(0.9, 1.1),
         shift=0.05,
@@ -66,6 +70,8 @@ class RandomAffine(keras.layers.Layer):
         self.supports_jit = keras.backend.backend() != "tensorflow"
         if not 0 <= rotation <= 1:
             raise ConfigError(f"rotation must be from 0 to 1 (fraction of a full turn). Received: {rotation!r}.")
+        if angles not in ANGLES:
+            raise ConfigError(f"angles must be one of {ANGLES}. Received: {angles!r}.")
         if np.shape(zoom) != (2,) or not 0 < zoom[0] <= zoom[1]:
             raise ConfigError(f"zoom must be two magnifications, 0 < smallest <= largest. Received: {zoom!r}.")
         if not 0 <= shift < 1:
@@ -75,6 +81,7 @@ class RandomAffine(keras.layers.Layer):
         if fill_mode not in FILL_MODES:
             raise ConfigError(f"fill_mode must be one of {FILL_MODES}. Received: {fill_mode!r}.")
         self.rotation = float(rotation)
+        self.angles = angles
         self.flip = bool(flip)
         self.zoom = (float(zoom[0]), float(zoom[1]))
         self.shift = float(shift)
@@ -104,6 +111,8 @@ class RandomAffine(keras.layers.Layer):
         height, width = images.shape[1:3]
         draw = ops.shape(images)[:1]
         angle = self._uniform(draw, -math.pi * self.rotation, math.pi * self.rotation)
+        if self.angles == "right":
+            angle = ops.round(angle / (math.pi / 2)) * (math.pi / 2)
         mirror = ops.ones(draw, dtype="float32")
         if self.flip:
             mirror = ops.where(self._uniform(draw, -1.0, 1.0) < 0, -mirror, mirror)
@@ -148,6 +157,7 @@ class RandomAffine(keras.layers.Layer):
         return {
             **super().get_config(),
             "rotation": self.rotation,
+            "angles": self.angles,
             "flip": self.flip,
             "zoom": list(self.zoom),
             "shift": self.shift,

@@ -41,6 +41,18 @@ def test_quarter_turns_and_mirroring_are_exact(quarter):
     np.testing.assert_allclose(resample(IMAGES, mirror=-1.0), IMAGES[:, :, ::-1], atol=0.1)
 
 
+def test_right_angles_only_change_the_place_of_pixels():
+    images = np.repeat(IMAGES[:1], 400, axis=0)
+    got = augment(images, rotation=1.0, angles="right")
+    turns = np.stack([np.rot90(IMAGES[0], k) for k in range(4)])
+    equal = (got[:, None] == turns[None]).all(axis=(2, 3, 4))
+    assert (equal.sum(axis=1) == 1).all()
+    assert (np.abs(equal.mean(axis=0) - 0.25) < 0.1).all()
+    # with a shift, too: whole rows and columns move, and what lies outside is the mirrored image
+    moved = augment(images, rotation=1.0, angles="right", shift=0.2)
+    assert set(np.unique(moved)) <= set(np.unique(IMAGES[0]))
+
+
 def test_zoom_and_shift_move_pixels_as_told():
     image = np.zeros((1, 15, 15, 1))
     image[0, 7, 9] = 1
@@ -114,6 +126,7 @@ def test_same_seed_gives_the_same_sequence():
     ("arguments", "message"),
     [
         ({"rotation": 1.5}, "rotation must be from 0 to 1.*1.5"),
+        ({"angles": "left"}, "angles must be one of.*'left'"),
         ({"zoom": (1.2, 0.9)}, "zoom must be two magnifications"),
         ({"shift": 1.0}, "shift must be from 0"),
         ({"interpolation": "cubic"}, "interpolation must be one of.*'cubic'"),
