@@ -81,19 +81,18 @@ def _config(path):
     from gzmass.experiment import ExperimentConfig  # noqa: PLC0415 -- brings the evaluation along, seconds
 
     keys = set(_yaml(path))
-    # the class whose keys fit best is the one that was meant, so that a misspelt key is told of in its words
-    kind = max(
-        (PrepareConfig, PretrainConfig, FinetuneConfig, ExperimentConfig),
-        key=lambda c: (len(keys & set(c.model_fields)), -len(c.model_fields)),
-    )
-    command = {
+    commands = {
         PrepareConfig: "prepare",
         PretrainConfig: "pretrain-gz2",
         FinetuneConfig: "finetune-ml",
         ExperimentConfig: "experiment",
-    }[kind]
+    }
+    # the class whose keys fit best is the one that was meant, so that a misspelt key is told of in its words
+    kind = max(commands, key=lambda c: (len(keys & set(c.model_fields)), -len(c.model_fields)))
+    if not keys & set(kind.model_fields):
+        raise GzmassError(f"{path} is no tree, and none of its keys is one of gzmass {', '.join(commands.values())}.")
     config = load_config(kind, path)
-    lines = [f"Configuration of gzmass {command}; a key that {path} does not set has its default"]
+    lines = [f"Configuration of gzmass {commands[kind]}; a key that {path} does not set has its default"]
     values = config.model_dump(mode="json")
     return lines + [f"{key}: {_flow(value)}{'' if key in keys else '  (default)'}" for key, value in values.items()]
 

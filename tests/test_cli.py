@@ -334,6 +334,12 @@ def test_show_configurations_by_what_they_are_for(survey, gzmass):
         assert out.startswith(f"Configuration of gzmass {command};")
 
 
+def test_show_tells_a_file_that_is_something_else(refused, tmp_path):
+    (tmp_path / "cluster.yaml").write_text("cores: 4\nmemory: 8GB\n")
+    message = refused("show", tmp_path / "cluster.yaml")
+    assert "is no tree, and none of its keys is one of gzmass prepare, pretrain-gz2, finetune-ml, experiment" in message
+
+
 def test_show_a_dataset_and_runs(data, pretrained, finetuned, gzmass):
     code, out, _ = gzmass("show", data)
     assert code == 0
