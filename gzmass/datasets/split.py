@@ -6,10 +6,13 @@ import numpy as np
 
 from gzmass.errors import ConfigError, DataError
 
-__all__ = ["SPLITS", "split_by_id", "subset_by_id"]
+__all__ = ["FRACTIONS", "SPLITS", "split_by_id", "subset_by_id"]
 
 #: The names of the splits.
 SPLITS = ("train", "val", "test")
+
+#: Fractions of the galaxies in the splits, unless others are asked for.
+FRACTIONS = {"train": 0.7, "val": 0.1, "test": 0.2}
 
 _PART = 4096  # ids that are Python's objects at a time
 
@@ -39,7 +42,7 @@ def split_by_id(ids, fractions=None, salt="gzmass"):
     ConfigError
         The fractions name another split, are negative, or do not sum to 1.
     """
-    fractions = {"train": 0.7, "val": 0.1, "test": 0.2} if fractions is None else dict(fractions)
+    fractions = dict(FRACTIONS if fractions is None else fractions)
     if unknown := set(fractions) - set(SPLITS):
         raise ConfigError(f"The fractions of the splits name {min(unknown)!r}; allowed are {', '.join(SPLITS)}.")
     values = [float(fractions.get(name, 0.0)) for name in SPLITS]

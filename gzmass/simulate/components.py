@@ -103,7 +103,10 @@ def _slab(galaxy, grid):
     along, across = grid.rotated(galaxy["position_angle_deg"])
     height = 0.045 + 0.035 * galaxy["bulge_to_total"] + 0.5 * (galaxy["axis_ratio"] - 0.14)
     disc = np.exp(-np.sqrt(along**2 + np.float32(0.006)) / np.float32(SCALE_LENGTH))
-    disc /= np.cosh(np.clip(across / np.float32(height), -20, 20)) ** 2 * (1 + np.exp((np.abs(along) - 1.15) / 0.06))
+    with np.errstate(over="ignore"):  # far outside, where nothing is left
+        disc /= np.cosh(np.clip(across / np.float32(height), -20, 20)) ** 2 * (
+            1 + np.exp((np.abs(along) - 1.15) / 0.06)
+        )
     return disc / disc.sum()
 
 

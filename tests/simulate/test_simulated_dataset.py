@@ -1,5 +1,7 @@
 """Writing a simulated dataset: the same bytes whatever the workers, continued after an interruption."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -23,11 +25,24 @@ def test_the_dataset_opens_and_the_summary_is_true(small):
     assert len(dataset.table) == small["n_galaxies"] == 60
     assert dataset.images().shape == (60, 24, 24, 1)
     assert dataset.table["log_ml_g"].notna().sum() == small["with_log_ml"] < 60
+    assert dataset.table["log_mstar"].isna().equals(dataset.table["log_ml_g"].isna())  # it would give the label away
+    assert dataset.table["log_ml_g_err"].isna().equals(dataset.table["log_ml_g"].isna())
     assert len(dataset.rows(labelled="votes")) == small["with_votes"] < 60
     assert (dataset.table["stretch_scale"] > 0).all()
     np.testing.assert_allclose(dataset.table["pixel_scale_arcsec"], 4.24 * dataset.table["sim_r90_arcsec"] / 24)
     assert explainable_r2(dataset.table) == pytest.approx(dataset.info["explainable_r2"]) == small["explainable_r2"]
     assert not (small["path"] / "units").exists()
+
+
+def test_a_finished_dataset_is_what_its_file_says_and_the_default_fractions_are_the_default(small):
+    file = small["path"] / "dataset.yaml"
+    text = file.read_text()
+    file.write_text(re.sub(r"(image_and_luminosity: ).*", r"\g<1>0.5", text))
+    again = simulate(
+        small["path"], 60, npix=24, seed=5, unlabelled_ml=0.2, fractions={"train": 0.7, "val": 0.1, "test": 0.2}
+    )
+    file.write_text(text)
+    assert again["explainable_r2"]["image_and_luminosity"] == 0.5
 
 
 def test_the_stretch_is_described_as_prepare_describes_its_own(small, tmp_path):

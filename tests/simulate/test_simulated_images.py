@@ -151,6 +151,33 @@ def test_noise_is_that_of_sky_and_photons():
     assert float(noise_sigma(0.396, 90.0)) == pytest.approx(np.hypot(sky, np.sqrt(0.1)))
 
 
+def test_the_level_that_sky_subtraction_left_is_that_of_the_survey():
+    galaxy = PLAIN | {"sim_flux_g": 1e-6}
+    levels = [np.median(render(galaxy, 32, np.random.default_rng(k)) - light(32, seed=k)) for k in range(200)]
+    area = (float(pixel_scale(15.0, 32)) / 0.396) ** 2
+    assert np.std(levels) == pytest.approx(measured()["sky"]["residual_nanomaggy"] * area, rel=0.2)
+
+
+def test_neighbours_are_as_many_as_the_sky_has_and_leave_the_galaxy_alone():
+    def neighbours(r90, seeds):
+        galaxy = PLAIN | {"sim_r90_arcsec": r90, "sim_seeing_arcsec": 0.3, "sim_flux_g": 1e-6}
+        rngs = [np.random.default_rng(seed) for seed in seeds]
+        return np.stack([render_light(galaxy, 96, rng) for rng in rngs])
+
+    flux = neighbours(20.0, range(300)).sum()
+    assert neighbours(40.0, range(300)).sum() / flux == pytest.approx(
+        4, rel=0.25
+    )  # twice the side, four times the area
+    near = polar(np.zeros((96, 96)))[0]
+    images = neighbours(40.0, range(300))
+    surface = images[:, (near > 1.0) & (near < 1.8)].mean()
+    assert images[:, near < 0.4].mean() < 0.1 * surface
+
+
+def test_small_pictures_warn_of_nothing():
+    light(16, edge_on=True, inclination_deg=89.0, axis_ratio=0.14, r90_arcsec=60.0, bulge_to_total=0.0)
+
+
 @pytest.mark.parametrize("npix", [15, 64.0, True])
 def test_npix_is_checked(npix):
     with pytest.raises(ConfigError, match=f"npix={npix!r}"):

@@ -7,7 +7,7 @@ import pytest
 from gzmass.errors import ConfigError
 from gzmass.simulate import draw_population, explainable_r2
 from gzmass.simulate.morphology import KINDS, ODD_FEATURES
-from gzmass.simulate.population import SCATTER_DEX, measured
+from gzmass.simulate.population import M_SUN_G, SCATTER_DEX, measured
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,30 @@ def test_columns_are_consistent(population):
     assert (population["sim_m_r"] < 17).all()
     pull = (population["log_ml_g"] - population["sim_log_ml_g_true"]) / population["log_ml_g_err"]
     assert pull.std() == pytest.approx(1, abs=0.04)
+
+
+def test_flux_is_that_of_luminosity_distance_and_k_correction(population):
+    absolute = M_SUN_G - 2.5 * np.log10(population["luminosity_g"])
+    modulus = 5 * np.log10(population["distance_mpc"]) + 25
+    apparent = 22.5 - 2.5 * np.log10(population["sim_flux_g"])
+    z, colour = population["redshift"], population["sim_g_minus_r"]
+    a, b, c = measured()["k_correction_g"]
+    np.testing.assert_allclose(apparent, absolute + modulus + a * z + b * z * colour + c * z**2, atol=1e-6)
+    a, b, c = measured()["k_correction_r"]
+    np.testing.assert_allclose(
+        population["sim_m_r"], absolute - colour + modulus + a * z + b * z * colour + c * z**2, atol=1e-4
+    )
+    # a galaxy looks redder from further away: g fades more than r
+    assert ((apparent - population["sim_m_r"]) > colour)[z > 0.05].mean() > 0.85
+
+
+def test_sizes_and_seeing_are_those_of_the_survey(population):
+    assert population["sim_seeing_arcsec"].median() == pytest.approx(1.35, rel=0.02)
+    # Shen et al. (2003): 4.6 kpc of half-light radius at log L = 10.4 for late types, times R90 / R50
+    discs = population[(population["sim_kind"] == "disc") & (population["sim_r90_arcsec"] > 3.5)]
+    near = discs[np.abs(np.log10(discs["luminosity_g"]) - 10.4) < 0.1]
+    expected = 10**0.66 * (2.3 + near["sim_bulge_to_total"].median())
+    assert near["radius_kpc"].median() == pytest.approx(expected, rel=0.1)
 
 
 def test_explainable_r2_is_that_of_what_is_hidden(population):
