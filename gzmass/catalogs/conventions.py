@@ -183,7 +183,7 @@ def band_name(band):
 
 
 _REMEDIES = {
-    "imf": "convert one of them with an offset that you state (imf_offset), or leave one out",
+    "imf": "convert one of them beforehand with an offset that you state (gzmass.catalogs.convert), or leave one out",
     "hubble": "convert one of them, which is exact",
     "omega_m": "scale one of them galaxy by galaxy with luminosity_distance, or leave one out",
     "band": "divide the mass by the luminosity in the band that is wanted (rest_frame, log_mass_to_light)",

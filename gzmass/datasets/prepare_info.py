@@ -45,7 +45,8 @@ def describe(config, catalogs, convention):
     for part in (config.galaxies, *config.metadata, *config.mass_to_light, config.photometry):
         for ours, theirs in {} if part is None else plain_columns(part.columns).items():
             column = {"column": theirs} if isinstance(theirs, str) else theirs
-            info["columns"][ours] = {"file": str(part.file), **column}
+            files = part.file if isinstance(part.file, list) else [part.file]
+            info["columns"][ours] = {"file": ", ".join(map(str, files)), **column}
     if config.votes is not None:
         votes = config.votes.model_dump(mode="json")
         keys = {

@@ -13,6 +13,7 @@ from gzmass.evaluation.groups import QUANTITIES, choose_calibration
 from gzmass.evaluation.mixture import mixture_moments, mixture_quantile, mixture_score
 from gzmass.models import Run, load_run
 from gzmass.models.columns import assemble
+from gzmass.models.conventions import different_conventions
 from gzmass.models.validation import read_validation
 
 __all__ = ["MIN_COMMON", "Ensemble", "load_ensemble", "refuse_different_cards"]
@@ -184,8 +185,7 @@ def refuse_different_cards(paths, cards):
     for path, other in zip(paths[1:], cards[1:], strict=True):
         compared = {"npix": (first["npix"], other["npix"])}
         compared["output of M/L"] = tuple(card["kind"] == "finetune-ml" for card in (first, other))
-        one, two = first["dataset"], other["dataset"]
-        compared |= {key: (one[key], two[key]) for key in _CONVENTIONS if key in one and key in two}
+        compared |= different_conventions(first["dataset"], other["dataset"], _CONVENTIONS)
         if other["tree"]:
             compared["tree"] = (cards[with_tree]["tree_hash"], other["tree_hash"])
         for key, (here, there) in compared.items():

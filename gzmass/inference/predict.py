@@ -21,6 +21,7 @@ __all__ = ["FORMATS", "predict", "write_predictions"]
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".ecsv": "ascii.ecsv", ".fits": "fits", ".vot": "votable"}
 FORMATS[".xml"] = FORMATS[".votable"] = "votable"
 
+_KEYWORDS = {"label_kind": "LABEL", "solar_magnitude": "SOLARMAG", "cosmology": "COSMO"}  # of FITS: eight letters
 _MARKS = {"id", "status", "in_domain"}  # columns of every table of predictions
 _CHUNK = 1024  # galaxies whose pixels are decoded while those before them are predicted; as in a row group of a shard
 
@@ -173,8 +174,8 @@ def _astropy_table(predictions, kind):
             values = values.astype(str)
         columns[name] = values
     made = predictions.attrs
-    if kind == "fits":  # names of keywords have eight letters
-        made = {key[:8].upper(): value for key, value in made.items()}
+    if kind == "fits":
+        made = {_KEYWORDS.get(key, key.upper()): value for key, value in made.items()}
     elif kind == "votable":  # a table has a description and no keywords
         made = {"description": "; ".join(f"{key}: {value}" for key, value in made.items())} if made else {}
     table = Table(columns, meta=made)

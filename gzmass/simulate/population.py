@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 M_SUN_G = 5.11  # absolute magnitude of the Sun in SDSS g, AB (Willmer 2018, ApJS 236, 47)
-COSMOLOGY = {"model": "flat LCDM", "h0": 70.0, "om0": 0.3}
+COSMOLOGY = {"h0": 70.0, "om0": 0.3}  # flat, with a cosmological constant
 R90_MIN_ARCSEC = 3.0  # the limit of the Galaxy Zoo 2 sample (Willett et al. 2013)
 LUMINOSITY_DEX = 0.03  # what one standard deviation of luminosity adds to log M/L at a given look
 SCATTER_DEX = 0.05  # what neither image nor luminosity shows, the error of the label included

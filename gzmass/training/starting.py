@@ -2,6 +2,7 @@
 
 from gzmass.errors import ConfigError
 from gzmass.models import transfer_weights
+from gzmass.models.conventions import different_conventions
 
 __all__ = ["IMAGE_KEYS", "LABEL_KEYS", "differences", "start_from"]
 
@@ -27,9 +28,7 @@ def differences(source, dataset):
         The value there and the value here, of each of `IMAGE_KEYS` and `LABEL_KEYS` in which the two differ; one that
         only one of them states is left out.
     """
-    there, here = source.card["dataset"], dataset.info
-    keys = [key for key in (*IMAGE_KEYS, *LABEL_KEYS) if key in there and key in here]
-    return {key: [there[key], here[key]] for key in keys if there[key] != here[key]}
+    return different_conventions(source.card["dataset"], dataset.info, (*IMAGE_KEYS, *LABEL_KEYS))
 
 
 def start_from(source, model, config, dataset, different):

@@ -180,7 +180,7 @@ def test_from_sdss(sdss, monkeypatch, capsys):
     np.testing.assert_allclose(known, ratio[known.index], atol=1e-6)
     assert ds.info["imf"] == "chabrier"
     np.testing.assert_allclose(
-        table["pixel_scale_arcsec"], 2 * 4.24 * galaxies.set_index("objid")["petro_r90"][table.index] / 69, rtol=1e-5
+        table["pixel_scale_arcsec"], 2 * 2.12 * galaxies.set_index("objid")["petro_r90"][table.index] / 69, rtol=1e-5
     )
     assert (ds.path / "preparation.html").is_file()
 
