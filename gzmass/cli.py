@@ -28,7 +28,7 @@ _INTERRUPTED = 130  # exit code of a process that was interrupted, by convention
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file; configs/ has examples.")]
 Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Override keys: stages.0.epochs=3 seed=1")
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Override keys of the file: out=elsewhere")
 ]
 Trunk = Annotated[str, typer.Argument(metavar="RUN", help="A run directory, or resnet34:WEIGHTS.")]
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="A run directory, or several: an ensemble.")]
@@ -130,6 +130,7 @@ def simulate(
 
 @app.command()
 def download(
+    context: typer.Context,
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="What to download; --list shows the names.")
     ] = None,
@@ -141,7 +142,7 @@ def download(
     dec_column: Annotated[str, typer.Option("--dec", help="Its column of declinations [deg].")] = "dec",
     size_arcsec: Annotated[float | None, typer.Option(help="Side of every cutout [arcsec].")] = None,
     radius_column: Annotated[str | None, typer.Option(help="Or a column of radii [arcsec].")] = None,
-    radii: Annotated[float, typer.Option(help="Side of a cutout in these radii.")] = 4.0,
+    radii: Annotated[float | None, typer.Option(help="Side of a cutout in these radii; by default 4.")] = None,
     npix: Annotated[int | None, typer.Option(help="Pixels along a side.")] = None,
     pixel_scale: Annotated[float | None, typer.Option(help="Or the size of a pixel [arcsec].")] = None,
     band: Annotated[str | None, typer.Option(help="Band of sdss_cutouts and legacy_cutouts.")] = None,
@@ -158,6 +159,8 @@ def download(
         return
     if name is None or out is None:
         raise ConfigError("gzmass download needs a NAME and a folder OUT; gzmass download --list shows the names.")
+    if catalog is None:
+        _refuse_without_catalog(context)
     console.say(f"Downloading {name} to {out}")
     if catalog is None:
         with console.bar("download", "MB") as progress:
@@ -177,6 +180,14 @@ def download(
     console.made(out)
     if summary.failed:
         raise typer.Exit(_INCOMPLETE)
+
+
+def _refuse_without_catalog(context):
+    """Refuse options of cutouts, which would do nothing."""
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name).name == "COMMANDLINE"
+        if given and option.name not in {"name", "out"}:
+            raise ConfigError(f"{option.opts[0]} is for cutouts of the galaxies of a table, which --catalog names.")
 
 
 @app.command("pretrain-gz2")
@@ -233,7 +244,7 @@ def experiment(
         for run in runs:
             took = "" if run["seconds"] is None else f", {run['seconds'] / 60:.1f} min"
             console.say(f"{run['name']}: {run['state']}{took}")
-        console.say(f"{len(missing)} of {len(runs)} to be run; times of those are of the same with another seed")
+        console.say(f"{len(missing)} of {len(runs)} to be run; the minutes are estimates from another seed")
         return
     console.say(f"{len(runs)} trainings in {settings.out}, {len(runs) - len(missing)} of them finished")
     if missing and settings.workers == 1 and not only_tables:

@@ -14,7 +14,7 @@ from gzmass.download.extra import load_extra
 from gzmass.download.fetch import fetch_file
 from gzmass.download.sources import find_source, load_sources
 from gzmass.download.verify import check_file
-from gzmass.engine import write_atomically
+from gzmass.engine import hold_directory, write_atomically
 from gzmass.errors import ConfigError, DataError
 
 __all__ = ["download_file"]
@@ -50,7 +50,7 @@ def download_file(name, out, connection=None, progress=None, sources=None):
     Raises
     ------
     ConfigError
-        There is no file of that name, or the extra ``download`` is not installed.
+        There is no file of that name, the extra ``download`` is not installed, or another process works in the folder.
     DataError
         It can not be had, verified or written, or a file of unknown origin stands in its place.
     """
@@ -58,33 +58,50 @@ def download_file(name, out, connection=None, progress=None, sources=None):
     kind, source = find_source(name, sources)
     if kind != "files":
         raise ConfigError(f"{name!r} is no file but a service of cutouts: it needs a catalogue of galaxies.")
+    file_hash = load_extra("pooch").file_hash  # if it is missing, that is said before a folder is made
     connection = connection or Connection(sources["seconds_between_requests"])
     manifest = Path(out) / "downloads.yaml"
-    recorded = _read_manifest(manifest)
-    file = source["file"] if "file" in source else Path(urlsplit(source["address"]).path).name
-    path = Path(out) / file
-    if path.exists() and file not in recorded:
+    path = Path(out) / (source["file"] if "file" in source else Path(urlsplit(source["address"]).path).name)
+    with hold_directory(out):
+        recorded = _read_manifest(manifest)
+        held_to = recorded[path.name]["sha256"] if path.name in recorded else None
+        if path.exists():
+            if held_to is None:
+                raise DataError(
+                    f"{str(path)!r} is there already, and {str(manifest)!r} does not say where it came from: move it "
+                    "away."
+                )
+            if file_hash(str(path), alg="sha256") == held_to:
+                return path
+        url, checksum, licence = _locate(source, path.name, connection)
+        entry = {"name": name, "licence": licence or source["licence"], "cite": source["cite"]}
+        check = bind(check_file, unpacked_by_server=source.get("unpacked_by_server", False))
+        # the record comes before the name: a file without a record would be refused by the next call
+        accept = bind(_record, manifest, recorded, entry)
+        return fetch_file(url, path, checksum, check, connection, progress, accept).path
+
+
+def _record(manifest, recorded, entry, fetched):
+    """Add a file to the record; refuse one that is not the recorded one."""
+    held_to = recorded.get(fetched.path.name, {}).get("sha256", fetched.sha256)
+    if fetched.sha256 != held_to:
         raise DataError(
-            f"{str(path)!r} is there already, and {str(manifest)!r} does not say where it came from: move it away."
+            f"The file at {fetched.url} is no longer the one that is recorded in {str(manifest)!r} (sha256 "
+            f"{fetched.sha256} instead of {held_to}): download it into another folder."
         )
-    held_to = recorded[file]["sha256"] if file in recorded else None
-    fetched, stated = _retrieve(source, path, held_to, connection, progress)
-    if fetched is None:
-        return path
-    recorded[file] = {
-        "name": name,
+    recorded[fetched.path.name] = {
+        "name": entry["name"],
         "url": fetched.url,
         "downloaded": datetime.now(UTC).isoformat(timespec="seconds"),
         "size": fetched.size,
         "sha256": fetched.sha256,
         "verified_by": list(fetched.verified),
         "last_modified": fetched.last_modified,
-        "licence": stated or source["licence"],
-        "cite": source["cite"],
+        "licence": entry["licence"],
+        "cite": entry["cite"],
     }
     with write_atomically(manifest) as partial:
         partial.write_text(yaml.safe_dump(recorded, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    return path
 
 
 def _read_manifest(path):
@@ -114,31 +131,3 @@ def _locate(source, file, connection):
         return entry["links"]["self"], source["checksum"] or entry["checksum"], licence
     except (ValueError, TypeError, KeyError, AttributeError, StopIteration):
         raise FetchError(f"The answer of {url} does not describe the file {file!r}.", temporary=False) from None
-
-
-def _retrieve(source, path, held_to, connection, progress):
-    """Let pooch decide whether the file has to be fetched, and give it its name once it is what is recorded."""
-    pooch = load_extra("pooch")
-    pooch.get_logger().setLevel("WARNING")  # it would print what the command line tells itself
-    fetched = stated = None
-
-    def resume(_, output_file, __):
-        nonlocal fetched, stated
-        url, checksum, stated = _locate(source, path.name, connection)
-        check = bind(check_file, unpacked_by_server=source.get("unpacked_by_server", False))
-        fetched = fetch_file(
-            url, output_file, checksum, check, connection, progress, part=path.with_name(f"{path.name}.part")
-        )
-
-    address = source.get("address", "https://zenodo.org")
-    try:
-        pooch.retrieve(address, held_to and f"sha256:{held_to}", path.name, path.parent, downloader=resume)
-    except DataError:
-        raise
-    except ValueError:
-        raise DataError(
-            f"The file at {fetched.url} is no longer the one that is recorded in "
-            f"{str(path.with_name('downloads.yaml'))!r} (sha256 {fetched.sha256} instead of {held_to}): "
-            "download it into another folder."
-        ) from None
-    return fetched, stated

@@ -1,13 +1,16 @@
 """Talking to servers politely: under a name, not too often, and waiting when they ask for it."""
 
 import random
+import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial as bind
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from gzmass._version import __version__
 from gzmass.download.extra import load_extra
@@ -70,11 +73,17 @@ class Connection:
         self._next = {}
         self._jitter = random.Random(self.seed)  # noqa: S311  spreads waiting times, guards nothing
         self._closed = threading.Event()
+        self._sockets = WeakSet()
         self.sleep = self.sleep or self._closed.wait
 
     def close(self):
-        """End all waiting: every request from now on fails."""
+        """End all waiting, for servers too: every request fails, those under way and those from now on."""
         self._closed.set()
+        with self._lock:
+            sockets = list(self._sockets)
+        for each in sockets:
+            with suppress(OSError):  # it is closed already
+                each.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads, which closing it would not
 
     @property
     def closed(self):
@@ -127,8 +136,16 @@ class Connection:
             self._next[host] = turn + spacing.get(host, spacing["default"])
         if turn > now:
             self.sleep(turn - now)
+        self._refuse_if_closed()
+
+    def _refuse_if_closed(self):
         if self.closed:
             raise FetchError("the download was interrupted", temporary=False)
+
+    def _note(self, sock):
+        with self._lock:
+            self._sockets.add(sock)
+        self._refuse_if_closed()  # while this socket was opened
 
     @contextmanager
     def open(self, url, headers=None):
@@ -157,12 +174,12 @@ class Connection:
             headers or {}
         )
         try:
-            with (
-                requests.Session() as session,
-                session.get(url, headers=headers, stream=True, timeout=self.timeout) as response,
-            ):
-                _refuse_bad_status(response)
-                yield response
+            with requests.Session() as session:
+                for scheme in ("http://", "https://"):
+                    session.mount(scheme, _noting_adapter(self._note))
+                with session.get(url, headers=headers, stream=True, timeout=self.timeout) as response:
+                    _refuse_bad_status(response)
+                    yield response
         except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema):
             raise FetchError(f"{url!r} is not an address", temporary=False) from None
         except requests.exceptions.TooManyRedirects:
@@ -171,6 +188,30 @@ class Connection:
             raise FetchError("the server did not answer in time") from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             raise FetchError(f"the connection failed ({type(error).__name__})") from None
+
+
+def _noting_adapter(note):
+    """How requests talks to servers, with every socket told to `note`: requests itself gives no hold of them."""
+
+    class Adapter(load_extra("requests").adapters.HTTPAdapter):
+        def get_connection_with_tls_context(self, *args, **options):
+            pool = super().get_connection_with_tls_context(*args, **options)
+            pool.ConnectionCls = bind(_noting, type(pool).ConnectionCls, note)
+            return pool
+
+    return Adapter()
+
+
+def _noting(kind, note, **options):
+    made = kind(**options)
+    connect = made.connect
+
+    def connect_and_note():
+        connect()
+        note(made.sock)
+
+    made.connect = connect_and_note
+    return made
 
 
 def _refuse_bad_status(response):
@@ -190,7 +231,7 @@ def _retry_after(value):
     """Seconds of a Retry-After header: a number, or a date."""
     if not value:
         return None
-    if value.strip().isdigit():
+    if value.strip().isdecimal():  # not ², which is a digit, but no number
         return float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial as bind
 from pathlib import Path
 
+import numpy as np
+
 from gzmass.download.connection import Connection
 from gzmass.download.extra import load_extra
 from gzmass.download.fetch import fetch_file
@@ -17,6 +19,7 @@ from gzmass.download.sdss_frames import cut_group, group_by_frame
 from gzmass.download.services import SERVICES, check_choices
 from gzmass.download.sources import find_source, load_sources
 from gzmass.download.verify import check_square_image
+from gzmass.engine import hold_directory
 from gzmass.errors import ConfigError, DataError
 
 __all__ = ["CutoutSummary", "download_cutouts"]
@@ -100,35 +103,39 @@ def download_cutouts(
     Raises
     ------
     ConfigError
-        The service, band, survey or size can not be, or the folder holds cutouts of another kind.
+        The service, band, survey or size can not be, the folder holds cutouts of another kind, or another process works
+        in it.
     DataError
         The table can not be used, or the server fails again and again.
     """
+    # numbers of numpy can not be written to YAML and JSON
+    positions = {key: value.item() if isinstance(value, np.generic) else value for key, value in positions.items()}
     sources = load_sources() if sources is None else sources
     source = _service(name, sources, workers, positions)
     band, survey = check_choices(name, source, band, survey)
     targets, bad = read_targets(catalog, native_pixel_scale=source.get("native_pixel_scale"), **positions)
     load_extra("pooch")  # if it is missing, that is said before a folder is made
     connection = connection or Connection(sources["seconds_between_requests"])
-    record = CutoutRecord(Path(out), source["ending"], _settings(name, band, survey, positions))
     requests = {target.id: _request(name, source, target, band, survey) for target in targets}
-    todo = [target for target in targets if not record.has(target.id, requests[target.id])]
-    for galaxy, reason in bad:
-        record.fail(galaxy, reason)
-    if name == "sdss_cutouts":
-        pieces = group_by_frame(todo)
-        work = bind(_cut_from_frames, source=source, band=band, out=record.path, connection=connection)
-    else:
-        pieces = _within(todo, source.get("max_npix"), record)
-        work = bind(_fetch_cutout, requests=requests, record=record, connection=connection)
-    try:
-        with closing(_map_threads(work, pieces, workers, connection)) as results:
-            _collect(results, record, requests, len(targets) - len(todo), progress)
-        if not connection.closed:
-            shutil.rmtree(record.path / "frames", ignore_errors=True)  # what interrupted runs left
-    finally:
-        record.write()
-    there = sum(record.has(target.id, requests[target.id]) for target in targets)
+    with hold_directory(out):
+        record = CutoutRecord(Path(out), source["ending"], _settings(name, band, survey, positions), list(requests))
+        todo = [target for target in targets if not record.has(target.id, requests[target.id])]
+        for galaxy, reason in bad:
+            record.fail(galaxy, reason)
+        if name == "sdss_cutouts":
+            pieces = group_by_frame(todo)
+            work = bind(_cut_from_frames, source=source, band=band, out=record.path, connection=connection)
+        else:
+            pieces = _within(todo, source.get("max_npix"), record)
+            work = bind(_fetch_cutout, requests=requests, record=record, connection=connection)
+        try:
+            with closing(_map_threads(work, pieces, workers, connection)) as results:
+                _collect(results, record, requests, len(targets) - len(todo), progress)
+            if not connection.closed:
+                shutil.rmtree(record.path / "frames", ignore_errors=True)  # what interrupted runs left
+        finally:
+            record.write()
+        there = sum(record.has(target.id, requests[target.id]) for target in targets)
     return CutoutSummary(record.path, f"{{id}}{source['ending']}", there, len(record.fresh), len(record.failed))
 
 
@@ -148,7 +155,7 @@ def _settings(name, band, survey, positions):
     """Collect what the cutouts of one folder have in common."""
     sizes = {key: positions.get(key) for key in ("size_arcsec", "radius_column", "npix", "pixel_scale")}
     if sizes["radius_column"] is not None:
-        sizes["radii"] = positions.get("radii", RADII)
+        sizes["radii"] = positions.get("radii") or RADII
     settings = {"name": name, "band": band, "survey": survey, **sizes}
     return {key: value for key, value in settings.items() if value is not None}
 

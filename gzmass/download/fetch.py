@@ -1,6 +1,7 @@
 """One file from a server: continued after a break, verified, and under its name only when it is whole."""
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -11,11 +12,12 @@ from gzmass.download.connection import Connection, FetchError
 from gzmass.download.extra import load_extra
 from gzmass.download.verify import check_file
 from gzmass.engine import require_space
-from gzmass.errors import DataError
+from gzmass.errors import ConfigError, DataError
 
 __all__ = ["Fetched", "fetch_file"]
 
 _CHUNK = 1 << 18
+_ENCODINGS = {"gzip", "x-gzip", "deflate"}  # what urllib3 unpacks without further packages
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class _Remote:
     framed: bool  # whether HTTP itself tells where the body ends: by a length, or in chunks
 
 
-def fetch_file(url, path, checksum=None, check=None, connection=None, progress=None, part=None):
+def fetch_file(url, path, checksum=None, check=None, connection=None, progress=None, accept=None):
     """Fetch a file; interrupted and called again, it goes on with the bytes that are missing.
 
     Until it is whole and verified the file is called ``<name>.part``. A part is continued (HTTP Range and If-Range)
@@ -75,13 +77,13 @@ def fetch_file(url, path, checksum=None, check=None, connection=None, progress=N
         ``"md5:..."``, ``"sha256:..."`` or any other of hashlib's algorithms, with hexadecimal digits.
     check : callable, optional
         Called as ``check(part, name)`` on the finished part: raises DataError if it is not what it should be, and
-        returns how it was verified. By default `gzmass.download.verify.check_file`.
+        returns how it was verified, None if nothing tells. By default `gzmass.download.verify.check_file`.
     connection : Connection, optional
         How servers are asked.
     progress : callable, optional
         Called as ``progress(done, total)`` with bytes; the total is None if the server does not tell.
-    part : str or pathlib.Path, optional
-        What the file is called until it is whole, in the same folder; by default ``<path>.part``.
+    accept : callable, optional
+        Called with the `Fetched` before the file gets its name; if it raises DataError, the part is thrown away.
 
     Returns
     -------
@@ -91,37 +93,61 @@ def fetch_file(url, path, checksum=None, check=None, connection=None, progress=N
     Raises
     ------
     FetchError
-        It can not be had, after as many attempts as `connection` allows.
+        It can not be had, after as many attempts as `connection` allows. Only what can pass is tried again: not what
+        is damaged although its length or checksum is right.
     DataError
         It can not be written.
     ConfigError
-        The extra ``download`` is not installed.
+        The extra ``download`` is not installed, or `checksum` is none.
     """
     path, connection = Path(path), connection or Connection()
-    part = path.with_name(f"{path.name}.part") if part is None else Path(part)
-    name = part.name.removesuffix(".part")
+    part = path.with_name(f"{path.name}.part")
+    if checksum is not None:
+        _split(checksum)
     most, failures = 0, 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         while True:
             try:
                 remote = _receive(url, part, connection, progress)
-                verified = _verify(part, name, remote, checksum, check or check_file)
+                verified = _verify(part, path.name, remote, checksum, check or check_file)
                 break
             except FetchError as error:
                 have = part.stat().st_size if part.is_file() else 0
                 failures = 1 if have > most else failures + 1
                 most = max(most, have)
                 if not error.temporary or failures >= connection.attempts:
-                    raise FetchError(f"{name!r} can not be had from {url}: {error}.", error.temporary) from None
+                    raise FetchError(f"{path.name!r} can not be had from {url}: {error}.", error.temporary) from None
                 connection.pause(url, connection.back_off(failures) if error.wait is None else error.wait)
         sha256 = load_extra("pooch").file_hash(str(part), alg="sha256")
-        size = part.stat().st_size
+        fetched = Fetched(path, remote.url, part.stat().st_size, sha256, remote.last_modified, verified)
+        if accept is not None:
+            _ask(accept, fetched, part)
         part.replace(path)
         _notes(part).unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(f"{str(part.with_name(name))!r} can not be written: {error.strerror or error}.") from None
-    return Fetched(path, remote.url, size, sha256, remote.last_modified, verified)
+        raise DataError(f"{str(path)!r} can not be written: {error.strerror or error}.") from None
+    return fetched
+
+
+def _split(checksum):
+    """Algorithm and digits of a checksum."""
+    algorithm, _, digits = checksum.partition(":")
+    length = 2 * hashlib.new(algorithm).digest_size if algorithm in hashlib.algorithms_guaranteed else 0
+    if not length or not re.fullmatch(rf"[0-9a-fA-F]{{{length}}}", digits):
+        raise ConfigError(
+            "A checksum names an algorithm of hashlib and all its hexadecimal digits, such as 'md5:...'. "
+            f"Received: {checksum!r}."
+        )
+    return algorithm, digits.lower()
+
+
+def _ask(accept, fetched, part):
+    try:
+        accept(fetched)
+    except DataError:
+        _discard(part)
+        raise
 
 
 def _notes(part):
@@ -148,16 +174,16 @@ def _receive(url, part, connection, progress):
     have = part.stat().st_size if known else 0
     headers = {"Range": f"bytes={have}-", "If-Range": known.validator} if have else {}
     with connection.open(url, headers) as response:
-        # what was compressed for the way alone is unpacked; a .gz is wanted as it is
-        unpack = "Content-Encoding" in response.headers and not part.name.endswith(".gz.part")
+        unpack = _packed(response) and not part.name.endswith(".gz.part")  # a .gz is wanted as it is
         first, size = _extent(response, unpack)
         remote = _describe(url, response, size, unpack)
         if response.status_code == 416 and have and size == have:
             return replace(known, size=size)  # nothing is missing
-        if response.status_code != 200 and (first != have or remote.validator != known.validator):
-            _discard(part)
-            raise FetchError("the file on the server has changed")
-        have = have if response.status_code == 206 else 0
+        if response.status_code == 200:
+            have = 0
+        else:
+            remote = _continue(part, have, known, first, remote)
+            size = remote.size
         if size is not None:
             require_space(part.with_suffix(""), size - have)
         _notes(part).write_text(json.dumps(vars(remote)), encoding="utf-8")
@@ -176,11 +202,30 @@ def _receive(url, part, connection, progress):
     return remote
 
 
+def _continue(part, have, known, first, remote):
+    """Refuse what does not continue the part that is there; what was said of the whole file still holds."""
+    if not have:
+        raise FetchError("the server sent a part of the file, which was not asked for")
+    size = known.size if remote.size is None else remote.size
+    if first != have or remote.validator != known.validator or known.size not in {None, size}:
+        _discard(part)
+        raise FetchError("the file on the server has changed")
+    return replace(remote, size=size, md5=known.md5)
+
+
+def _packed(response):
+    """Whether the body was compressed for the way alone."""
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in {*_ENCODINGS, "identity", ""}:
+        raise FetchError(f"the server packs it as {encoding!r}, of which nothing was said", temporary=False)
+    return encoding in _ENCODINGS
+
+
 def _extent(response, unpack):
     """First byte of what comes, and length of the whole file where the server tells."""
     if response.status_code == 200:
         length = response.headers.get("Content-Length", "")
-        return 0, int(length) if length.isdigit() and not unpack else None
+        return 0, int(length) if length.isdecimal() and not unpack else None
     stated = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", response.headers.get("Content-Range", "").strip())
     if stated is None:
         return None, None
@@ -216,22 +261,24 @@ def _verify(part, name, remote, checksum, check):
     for wanted, source in ((checksum, "known beforehand"), (stated, "stated by the server")):
         if wanted is None:
             continue
-        algorithm, _, digits = wanted.partition(":")
+        algorithm, digits = _split(wanted)
         received = file_hash(str(part), alg=algorithm)
-        if received != digits.lower():
+        if received != digits:
             _discard(part)
-            raise FetchError(f"its {algorithm} is {received}, not {digits.lower()} as {source}")
+            raise FetchError(f"its {algorithm} is {received}, not {digits} as {source}")
         done.append(f"{algorithm} {source}")
     try:
-        done.append(check(part, name))
+        how = check(part, name)
     except DataError as error:
         _discard(part)
-        raise FetchError(str(error)) from None
+        # what came as it was sent would come so again, unless the check says otherwise
+        raise FetchError(str(error), getattr(error, "temporary", not done)) from None
     # any other format tells where it ends
-    if done == ["plain text"] and not remote.framed and not _ends_with_a_line(part):
+    if not done and not remote.framed and how in {None, "plain text"} and not (how and _ends_with_a_line(part)):
         _discard(part)
-        raise FetchError("the connection ended within a line, and the server did not say how long the file is")
-    return tuple(done)
+        within = "the connection ended within a line" if how else "nothing tells whether it is whole"
+        raise FetchError(f"{within}, and the server did not say how long the file is", temporary=how is not None)
+    return (*done, how) if how else tuple(done)
 
 
 def _ends_with_a_line(path):

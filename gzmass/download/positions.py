@@ -53,7 +53,7 @@ def read_targets(
     dec_column="dec",
     size_arcsec=None,
     radius_column=None,
-    radii=RADII,
+    radii=None,
     npix=None,
     pixel_scale=None,
     native_pixel_scale=None,
@@ -70,8 +70,8 @@ def read_targets(
         Side of the squares, the same for all; in arcsec.
     radius_column : str, optional
         Column with a radius of each galaxy in arcsec; either this or `size_arcsec`.
-    radii : float, default 4
-        Side of a square in units of the radius.
+    radii : float, optional
+        Side of a square in units of the radius; by default 4.
     npix : int, optional
         Pixels along a side.
     pixel_scale : float, optional
@@ -89,12 +89,15 @@ def read_targets(
     Raises
     ------
     ConfigError
-        Of size and radius, or of pixels and their scale, not just one is given; or a number is not positive.
+        Of size and radius, or of pixels and their scale, not just one is given; radii are given without a radius; or a
+        number is not positive.
     DataError
         The table can not be read, lacks a column, or its ids are not integers or text.
     """
     if (size_arcsec is None) == (radius_column is None):
         raise ConfigError("A cutout needs either a size in arcsec or a column with a radius, not both.")
+    if radii is not None and radius_column is None:
+        raise ConfigError(f"radii do nothing beside a size in arcsec: they need a radius_column. Received: {radii!r}.")
     if npix is not None and pixel_scale is not None:
         raise ConfigError("Give either the pixels along a side or the size of a pixel, not both.")
     given = {"size_arcsec": size_arcsec, "radii": radii, "npix": npix, "pixel_scale": pixel_scale}
@@ -117,7 +120,7 @@ def read_targets(
         if reason:
             bad.append((galaxy, reason))
             continue
-        side = size_arcsec if r is None else radii * r
+        side = size_arcsec if r is None else (radii or RADII) * r
         # 1e-9: a side of whole pixels stays that in spite of rounding
         pixels = npix or max(1, math.ceil(side / scale - 1e-9))
         targets.append(Target(galaxy, ra % 360, dec, side if npix else pixels * scale, pixels))

@@ -7,6 +7,7 @@ import pandas as pd
 import yaml
 
 from gzmass.engine import write_atomically
+from gzmass.engine.lock import LOCK
 from gzmass.errors import ConfigError
 
 __all__ = ["CutoutRecord"]
@@ -18,11 +19,13 @@ class CutoutRecord:
     Parameters
     ----------
     path : pathlib.Path
-        The folder: new, empty, or begun with the same settings.
+        The folder, held by this process: new, empty, or begun with the same settings.
     ending : str
         Of the files.
     settings : dict
         What kind of cutouts they are; plain data.
+    ids : list of int or list of str
+        Ids of the galaxies that are to come.
 
     Raises
     ------
@@ -30,17 +33,30 @@ class CutoutRecord:
         The folder holds something else.
     """
 
-    def __init__(self, path, ending, settings):
+    def __init__(self, path, ending, settings, ids):
         self.path, self.ending = path, ending
         self.fresh, self.failed = {}, []
         self._journal = path / "cutouts.jsonl"
         self._check(settings)
         self._rows = self._read()
+        kinds = {isinstance(galaxy, str): galaxy for galaxy in (*self._rows, *ids)}
+        if len(kinds) > 1:  # a column of the table has one type
+            raise ConfigError(
+                f"The folder {str(self.path)!r} would hold cutouts with integers and with text as ids, {kinds[False]} "
+                f"and {kinds[True]!r}: choose another folder."
+            )
 
     def _check(self, settings):
         file = self.path / "cutouts.yaml"
         if file.is_file():
-            there = yaml.safe_load(file.read_text(encoding="utf-8"))
+            try:
+                there = yaml.safe_load(file.read_text(encoding="utf-8"))
+            except (yaml.YAMLError, UnicodeDecodeError):
+                there = None
+            if not isinstance(there, dict):
+                raise ConfigError(
+                    f"The file {str(file)!r}, which says what cutouts the folder holds, is damaged: choose another one."
+                )
             different = sorted(k for k in {*there, *settings} if there.get(k) != settings.get(k))
             if different:
                 key = different[0]
@@ -49,7 +65,7 @@ class CutoutRecord:
                     f"{settings.get(key)!r}: choose another folder."
                 )
             return
-        if self.path.is_dir() and any(self.path.iterdir()):
+        if any(found.name != LOCK for found in self.path.iterdir()):
             raise ConfigError(f"The folder {str(self.path)!r} holds something else: choose another one.")
         with write_atomically(file) as partial:
             partial.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
@@ -133,7 +149,7 @@ class CutoutRecord:
         self._rows[target.id] = self.fresh[target.id] = row
 
     def fail(self, galaxy, reason):
-        """Note a galaxy of which no cutout could be had.
+        """Note a galaxy of which no cutout could be had; an earlier one, of another position or damaged, is dropped.
 
         Parameters
         ----------
@@ -143,12 +159,17 @@ class CutoutRecord:
             Why.
         """
         self.failed.append((galaxy, reason))
+        if self._rows.pop(galaxy, None) is not None:
+            self.file(galaxy).unlink(missing_ok=True)
 
     def write(self):
         """Write ``cutouts.parquet`` and ``failed.csv``."""
+        table = self.path / "cutouts.parquet"
         if self._rows:
-            with write_atomically(self.path / "cutouts.parquet") as partial:
+            with write_atomically(table) as partial:
                 pd.DataFrame(list(self._rows.values())).to_parquet(partial, index=False)
+        else:
+            table.unlink(missing_ok=True)
         self._journal.unlink(missing_ok=True)
         with write_atomically(self.path / "failed.csv") as partial:
             failed = pd.DataFrame(self.failed, columns=["id", "reason"])

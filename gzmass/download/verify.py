@@ -5,17 +5,24 @@ import gzip
 import re
 import warnings
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 from astropy.io import fits
 from PIL import Image
 
+from gzmass.download.connection import FetchError
 from gzmass.errors import DataError
 
 __all__ = ["check_file", "check_square_image"]
 
 _CHUNK = 1 << 20
-_BLOCK = 2880  # bytes of a block of FITS
+_TABLES = (".csv", ".tsv", ".dat", ".txt", ".ecsv")
+_OTHER_TEXT = (".json", ".yaml", ".xml", ".vot", ".votable")
+_WEB_PAGE = re.compile(
+    rb"(?>\xef\xbb\xbf|\s+|<\?.*?\?>|<!--.*?-->)*+<(?:!doctype\s+html|html|head|body|script)\b",
+    flags=re.IGNORECASE | re.DOTALL,
+)
 
 
 def check_file(path, name, unpacked_by_server=False):
@@ -26,17 +33,20 @@ def check_file(path, name, unpacked_by_server=False):
     path : str or pathlib.Path
         The file, under whatever name it has on disk.
     name : str
-        Its proper name, of which the ending counts: .gz, .bz2, .zip, .fits, .jpg; any other is taken as text.
+        Its proper name, of which the ending counts: .gz, .bz2, .zip; .fits, .fit, .fz; .jpg, .jpeg; tables and other
+        files of text. Of any other it is only seen that it is not empty, and no web page.
     unpacked_by_server : bool, default False
         Whether plain text is accepted under a name in .gz.
 
     Returns
     -------
-    str
-        How the file was verified.
+    str or None
+        How the file was verified; None if its ending says nothing.
 
     Raises
     ------
+    FetchError
+        It is empty, or a web page: the server may think better of it.
     DataError
         What is wrong with it.
     """
@@ -44,7 +54,7 @@ def check_file(path, name, unpacked_by_server=False):
     with path.open("rb") as file:
         head = file.read(4096)
     if not head:
-        raise DataError("it is empty")
+        raise FetchError("it is empty")
     _refuse_web_page(head)
     if ending == ".gz" and head[:2] != b"\x1f\x8b" and unpacked_by_server:
         ending = ".txt"
@@ -52,17 +62,27 @@ def check_file(path, name, unpacked_by_server=False):
         ".gz": (_check_gzip, "gzip checksum"),
         ".bz2": (_check_bzip2, "bzip2 checksum"),
         ".zip": (_check_zip, "zip checksums"),
-        ".fits": (_check_fits, "FITS structure"),
-        ".jpg": (_check_picture, "JPEG decoded"),
-    }.get(ending, (_check_text, "plain text"))
+        **dict.fromkeys((".fits", ".fit", ".fz"), (_check_fits, "FITS structure")),
+        **dict.fromkeys((".jpg", ".jpeg"), (_check_picture, "JPEG decoded")),
+        **dict.fromkeys(_TABLES, (_check_table, "plain text")),
+        **dict.fromkeys(_OTHER_TEXT, (_check_text, "plain text")),
+    }.get(ending, (None, None))
+    if check is not None:
+        with _told_as_damage(ending, head):
+            check(path, head)
+    return how
+
+
+@contextmanager
+def _told_as_damage(ending, head=b""):
     try:
-        check(path, head)
+        yield
     except DataError:
         raise
     except Exception as error:  # noqa: BLE001  each format has errors of its own
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise DataError(f"it is no whole {ending} file ({reason}); it begins with {head[:30]!r}") from None
-    return how
+        begins = f"; it begins with {head[:30]!r}" if head else ""
+        raise DataError(f"it is no whole {ending} file ({reason}){begins}") from None
 
 
 def check_square_image(path, name, npix):
@@ -84,26 +104,39 @@ def check_square_image(path, name, npix):
 
     Raises
     ------
+    FetchError
+        It has another size or shows nothing, which is the service's answer, not to be asked for again; or as
+        `check_file` raises it.
     DataError
         What is wrong with it.
     """
     how = check_file(path, name)
-    if name.endswith(".jpg"):
-        with Image.open(path) as picture:
-            shape, flat = picture.size[::-1], all(low == high for low, high in _extremes(picture))
-    else:
-        with fits.open(path, memmap=False) as hdus:
-            images = [hdu.data.squeeze() for hdu in hdus if hdu.is_image and hdu.data is not None]
-        image = next((image for image in images if image.ndim == 2), None)
-        if image is None:
-            raise DataError("it holds no two-dimensional image")
-        finite = image[(image == image) & (abs(image) < float("inf"))]  # noqa: PLR0124  NaN is not equal to itself
-        shape, flat = image.shape, not finite.size or finite.min() == finite.max()
+    ending = Path(name).suffix
+    with _told_as_damage(ending):
+        shape, flat = (_picture_shape if ending == ".jpg" else _fits_shape)(path)
     if shape != (npix, npix):
-        raise DataError(f"it is an image of {shape[1]} x {shape[0]} pixels, not of {npix} x {npix}")
+        reason = f"it is an image of {shape[1]} x {shape[0]} pixels, not of {npix} x {npix}"
+        raise FetchError(reason, temporary=False)
     if flat:
-        raise DataError("the image is empty: the survey has nothing there")
+        raise FetchError("the image is empty: the survey has nothing there", temporary=False)
     return f"{how}, {npix} x {npix} pixels"
+
+
+def _picture_shape(path):
+    """Shape of a picture, and whether all its pixels are the same."""
+    with Image.open(path) as picture:
+        return picture.size[::-1], all(low == high for low, high in _extremes(picture))
+
+
+def _fits_shape(path):
+    """Shape of the first image with two dimensions, and whether all its pixels that have a value are the same."""
+    with fits.open(path, memmap=False) as hdus:
+        images = [hdu.data.squeeze() for hdu in hdus if hdu.is_image and hdu.data is not None]
+    image = next((image for image in images if image.ndim == 2), None)
+    if image is None:
+        raise DataError("it holds no two-dimensional image")
+    finite = image[(image == image) & (abs(image) < float("inf"))]  # noqa: PLR0124  NaN is not equal to itself
+    return image.shape, not finite.size or finite.min() == finite.max()
 
 
 def _extremes(picture):
@@ -112,11 +145,10 @@ def _extremes(picture):
 
 
 def _refuse_web_page(head):
-    start = head.lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html")):
+    if _WEB_PAGE.match(head):
         title = re.search(rb"<title>(.*?)</title>", head, flags=re.IGNORECASE | re.DOTALL)
         shown = f" ({' '.join(title[1].decode('utf-8', 'replace').split())[:60]!r})" if title else ""
-        raise DataError(f"the server sent a web page{shown} in its place")
+        raise FetchError(f"the server sent a web page{shown} in its place")
 
 
 def _read_through(file):
@@ -154,10 +186,20 @@ def _check_fits(path, head):
         with fits.open(path) as hdus:
             last = hdus[len(hdus) - 1].fileinfo()
     size, end = path.stat().st_size, last["datLoc"] + last["datSpan"]
-    if size < end:
-        raise ValueError(f"{size} of {end} bytes")
+    with path.open("rb") as file:
+        file.seek(end)
+        after = file.read(8)
+    # an extension that was cut short within its header; anything else that follows is padding
+    if size < end or (after and b"XTENSION".startswith(after)):
+        raise ValueError(f"{size} bytes, of which the headers announce {end}")
 
 
 def _check_text(_, head):
     if b"\0" in head or head[:2] == b"\x1f\x8b":
         raise DataError(f"it is not text; it begins with {head[:30]!r}")
+
+
+def _check_table(path, head):
+    _check_text(path, head)
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"<", b"{")):  # an error in XML or JSON
+        raise DataError(f"it is no table; it begins with {head[:30]!r}")

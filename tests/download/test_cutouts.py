@@ -1,7 +1,11 @@
 """Cutouts of a list of galaxies: a folder that prepare takes, what failed listed, continued without asking twice."""
 
 import io
+import os
+import signal
+import socket
 import threading
+import time
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -9,9 +13,10 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 from PIL import Image
-from web_server import send
+from web_server import hangs, send
 
-from gzmass.download import download_cutouts, load_sources
+from gzmass.download import Connection, download_cutouts, load_sources
+from gzmass.engine import hold_directory
 from gzmass.errors import ConfigError, DataError
 
 FIRST = 1237648721789256091
@@ -73,7 +78,8 @@ def download(web, connection, catalog, tmp_path):
         options = {"id_column": "objid", "size_arcsec": 20.0, "npix": 40, "band": "r"} | options
         out, table = tmp_path / options.pop("out", "cutouts"), options.pop("catalog", catalog)
         options = {key: value for key, value in options.items() if value is not None}
-        return download_cutouts(name, out, table, connection=connection, sources=sources, **options)
+        options = {"connection": connection} | options
+        return download_cutouts(name, out, table, sources=sources, **options)
 
     return run
 
@@ -136,6 +142,33 @@ def test_a_galaxy_that_moved_is_fetched_again(download, service, catalog):
     table.to_csv(catalog, index=False)
     assert download().fetched == 1
     assert service.asked[-1][0] == 154
+
+
+@pytest.mark.parametrize("moved", [[4], range(N)])
+def test_a_galaxy_that_moved_and_can_not_be_had_keeps_nothing(download, service, catalog, moved):
+    folder = download().path
+    table = pd.read_csv(catalog)
+    table.loc[list(moved), "ra"] += 50
+    table.to_csv(catalog, index=False)
+    service.trouble = {150 + k: lambda handler: send(handler, 404) for k in moved}
+    summary = download()
+    assert (summary.there, summary.failed) == (N - len(moved), len(moved))
+    assert set(failed(summary)) == {FIRST + k for k in moved}
+    assert {file.name for file in folder.glob("*.fits")} == {f"{FIRST + k}.fits" for k in range(N) if k not in moved}
+    if len(moved) == N:
+        assert not (folder / "cutouts.parquet").exists()
+    else:
+        assert set(pd.read_parquet(folder / "cutouts.parquet")["id"]) == {FIRST + k for k in range(N) if k not in moved}
+
+
+def test_a_galaxy_that_lost_its_position_keeps_nothing(download, service, catalog):  # noqa: ARG001
+    folder = download().path
+    table = pd.read_csv(catalog)
+    table.loc[4, "dec"] = np.nan
+    table.to_csv(catalog, index=False)
+    assert download().failed == 1
+    assert not (folder / f"{FIRST + 4}.fits").exists()
+    assert FIRST + 4 not in set(pd.read_parquet(folder / "cutouts.parquet")["id"])
 
 
 @pytest.mark.usefixtures("service")
@@ -225,6 +258,111 @@ def test_a_server_that_is_away_ends_the_run(download, service, catalog, connecti
     service.trouble = {}
     connection._closed.clear()
     assert download().there == 100
+
+
+def many(catalog, n):
+    pd.DataFrame({"objid": FIRST + np.arange(n), "ra": 100.0 + np.arange(n), "dec": 0.5}).to_csv(catalog, index=False)
+
+
+@pytest.mark.parametrize(
+    "trouble", [np.zeros((40, 40)), np.full((40, 40), np.nan), np.arange(100.0).reshape(10, 10)], ids=["0", "NaN", "10"]
+)
+def test_galaxies_outside_of_the_survey_end_nothing(download, service, catalog, timer, trouble):
+    many(catalog, 60)
+    service.trouble = dict.fromkeys(range(110, 150), lambda handler: send(handler, 200, image(trouble)))
+    summary = download()
+    assert (summary.there, summary.failed) == (20, 40)
+    assert len(service.asked) == 60  # none was asked for twice
+    assert timer.slept == []
+
+
+def test_twenty_failures_in_a_row_end_the_run(download, service, catalog, connection, tmp_path):
+    connection.attempts = 1
+    many(catalog, 60)
+    service.trouble = {galaxy: lambda handler: send(handler, 503) for galaxy in range(110, 160)}
+    with pytest.raises(DataError, match="20 cutouts in a row could not be had"):
+        download(workers=1)
+    assert len(pd.read_csv(tmp_path / "cutouts" / "failed.csv")) == 20
+
+
+def test_failures_are_in_a_row_only_if_nothing_comes_between(download, service, catalog, connection):
+    connection.attempts = 1
+    many(catalog, 60)
+    service.trouble = {galaxy: lambda handler: send(handler, 503) for galaxy in range(100, 160) if galaxy % 15}
+    summary = download(workers=1)
+    assert (summary.there, summary.failed) == (4, 56)
+
+
+def test_a_header_that_makes_no_sense_ends_nothing(download, service):
+    pixels = np.arange(1600, dtype=np.int16).reshape(40, 40)
+    broken = image(pixels).replace(b"EXTEND  =                    T", b"BZERO   = 'abc               '")
+    service.trouble = {101: lambda handler: send(handler, 200, broken)}
+    summary = download()
+    assert (summary.there, summary.failed) == (N - 1, 1)
+    assert "it is no whole .fits file" in failed(summary)[FIRST + 1]
+
+
+def test_an_interruption_does_not_wait_for_a_server_that_hangs(download, service):
+    over, asked = threading.Event(), threading.Event()
+
+    def hang(handler):
+        asked.set()
+        hangs(over)(handler)
+
+    service.trouble = dict.fromkeys(range(100, 100 + N), hang)
+    times = []
+
+    def interrupt():
+        asked.wait(5)
+        time.sleep(0.2)
+        times.append(time.monotonic())
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
+    with pytest.raises(KeyboardInterrupt):
+        download(connection=Connection({"default": 0.0}))
+    assert time.monotonic() - times[0] < 2
+    over.set()
+    interrupter.join()
+
+
+def test_one_process_at_a_time_in_a_folder(download, service, tmp_path):
+    who = f"process {os.getpid()} on '{socket.gethostname()}'"
+    with (
+        hold_directory(tmp_path / "cutouts"),
+        pytest.raises(ConfigError, match=f"cutouts' is being worked in by {who}; wait for its end"),
+    ):
+        download()
+    assert service.asked == []
+    assert download().there == N
+
+
+def test_integers_and_text_as_ids_are_not_mixed(download, service, catalog):
+    download()
+    table = pd.read_csv(catalog)
+    table["objid"] = [f"NGC {k}" for k in range(N)]
+    table.to_csv(catalog, index=False)
+    with pytest.raises(
+        ConfigError, match=rf"with integers and with text as ids, {FIRST + N - 1} and 'NGC {N - 1}': choose another"
+    ):
+        download()
+    assert len(service.asked) == N
+
+
+@pytest.mark.parametrize("text", ["", "a list", "a: [", "\0"])
+def test_settings_that_can_not_be_read(download, service, tmp_path, text):
+    (tmp_path / "cutouts").mkdir()
+    (tmp_path / "cutouts" / "cutouts.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"cutouts.yaml', which says what cutouts the folder holds, is damaged"):
+        download()
+    assert service.asked == []
+
+
+def test_numbers_of_numpy(download, service):
+    download(size_arcsec=np.float64(20), npix=np.int64(40))
+    assert download(size_arcsec=20.0, npix=40).fetched == 0
+    assert len(service.asked) == N
 
 
 def test_jpegs_of_skyserver(download, service):

@@ -89,6 +89,15 @@ def test_cutouts_of_which_some_fail_end_with_code_3(gzmass, local, web, galaxies
         (["nsa"], "needs a NAME and a folder OUT"),
         (["gz2_hart61", "out"], "did you mean 'gz2_hart16'?"),
         (["legacy_cutouts", "out"], "needs a catalogue of galaxies"),
+        (["gz2_hart16", "out", "--band", "g"], "--band is for cutouts"),
+        (["gz2_hart16", "out", "--size-arcsec", "9"], "--size-arcsec is for cutouts"),
+        (["gz2_hart16", "out", "--radii", "4"], "--radii is for cutouts of the galaxies of a table, which --catalog"),
+        (["gz2_hart16", "out", "--workers", "4"], "--workers is for cutouts"),
+        (["legacy_cutouts", "out", "--id", "objid"], "--id is for cutouts of the galaxies of a table, which --catalog"),
+        (
+            ["legacy_cutouts", "out", "--catalog", "absent.csv", "--band", "g", "--size-arcsec", "9", "--radii", "4"],
+            "radii do nothing beside a size",
+        ),
         (["legacy_cutouts", "out", "--catalog", "absent.csv", "--band", "g", "--size-arcsec", "9"], "absent.csv"),
     ],
 )

@@ -3,12 +3,14 @@
 import gzip
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 import yaml
 from web_server import breaks_off, whole
 
 from gzmass.download import download_file, find_source, list_sources, load_sources
+from gzmass.engine import hold_directory
 from gzmass.errors import ConfigError, DataError
 
 CSV = b"objid,sample,asset_id\n" + b"".join(b"%d,original,%d\n" % (587722981736579107 + k, k) for k in range(2000))
@@ -69,6 +71,37 @@ def test_a_file_that_is_there_is_not_asked_for_again(download, web):
     assert len(web.requests) == 1
 
 
+@pytest.mark.parametrize("last", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("kill_at", [1, 2])
+def test_a_kill_while_files_get_their_names_is_no_harm(download, web, tmp_path, monkeypatch, kill_at, last):
+    web.serve("/t.csv.gz", whole(TABLE))
+    replace, calls = Path.replace, []
+
+    def killed(self, target):
+        calls.append(target.name)
+        if len(calls) < kill_at or last:
+            replace(self, target)
+        if len(calls) == kill_at:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            download("plain")
+    assert calls == ["downloads.yaml", "t.csv.gz"][:kill_at]
+    assert download("plain").read_bytes() == TABLE
+    assert manifest(tmp_path)["t.csv.gz"]["sha256"] == sha256(TABLE)
+    assert sum(headers.get("Range") is None for headers in web.asked("/t.csv.gz")) == 1  # it came once
+
+
+def test_one_process_at_a_time_in_a_folder(download, web, tmp_path):
+    web.serve("/t.csv.gz", whole(TABLE))
+    with hold_directory(tmp_path / "data"), pytest.raises(ConfigError, match="data' is being worked in by process"):
+        download("plain")
+    assert not web.requests
+    download("plain")
+
+
 def test_a_file_that_was_damaged_is_fetched_again(download, web):
     web.serve("/t.csv.gz", whole(TABLE))
     path = download("plain")
@@ -84,7 +117,7 @@ def test_a_file_that_is_no_longer_the_recorded_one_is_refused(download, web, tmp
     web.serve("/t.csv.gz", whole(gzip.compress(b"other")))
     with pytest.raises(DataError, match=rf"is no longer the one that is recorded in .*instead of {sha256(TABLE)}\)"):
         download("plain")
-    assert not path.exists()
+    assert [p.name for p in path.parent.iterdir()] == ["downloads.yaml"]
     assert manifest(tmp_path)["t.csv.gz"]["sha256"] == sha256(TABLE)
 
 

@@ -75,6 +75,7 @@ def test_a_row_without_an_id_is_set_aside(tmp_path):
     [
         ({"npix": 9}, "either a size in arcsec or a column with a radius"),
         ({"size_arcsec": 9.0, "radius_column": "r", "npix": 9}, "either a size"),
+        ({"size_arcsec": 9.0, "radii": 3.0, "npix": 9}, "they need a radius_column. Received: 3.0"),
         ({"size_arcsec": 9.0, "npix": 9, "pixel_scale": 1.0}, "not both"),
         ({"size_arcsec": 9.0}, r"need the pixels along a side \(npix\)"),
         ({"size_arcsec": -9.0, "npix": 9}, r"size_arcsec must be greater than 0. Received: -9.0"),

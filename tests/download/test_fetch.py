@@ -11,10 +11,20 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
-from web_server import breaks_off, hangs, http_date, of_unknown_length, send, status, whole, without_ranges
+from web_server import (
+    breaks_off,
+    hangs,
+    http_date,
+    in_chunks,
+    of_unknown_length,
+    send,
+    status,
+    whole,
+    without_ranges,
+)
 
 from gzmass.download import Connection, FetchError, fetch_file
-from gzmass.errors import DataError
+from gzmass.errors import ConfigError, DataError
 
 BODY = b"".join(b"%07d\n" % k for k in range(5000))
 OTHER = BODY.replace(b"0", b"9")
@@ -69,9 +79,23 @@ def test_text_of_unknown_length_must_end_with_a_line(fetch, web, tmp_path):
     assert result.verified == ("plain text",)
 
 
-def test_text_whose_length_is_known_may_end_without_a_line(fetch, tmp_path):
-    fetch(whole(BODY[:-1]))
-    assert (tmp_path / "table.txt").read_bytes() == BODY[:-1]
+def test_text_whose_length_is_known_may_end_without_a_line(fetch, web, tmp_path):
+    for answer in (whole(BODY[:-1]), in_chunks(BODY[:-1])):
+        fetch(answer)
+        assert (tmp_path / "table.txt").read_bytes() == BODY[:-1]
+        (tmp_path / "table.txt").unlink()
+    assert ranges(web) == [None, None]
+
+
+def test_of_an_unknown_format_the_length_is_enough(web, connection, tmp_path):
+    for ending in ("parquet", "tar", "xz", "png", "npy"):
+        url = web.serve(f"/x.{ending}", whole(bytes(range(256))))
+        assert fetch_file(url, tmp_path / f"x.{ending}", connection=connection).verified == ("length",)
+    url = web.serve("/y.tar", of_unknown_length(bytes(100)))
+    with pytest.raises(FetchError, match="nothing tells whether it is whole, and the server did not say how long"):
+        fetch_file(url, tmp_path / "y.tar", connection=connection)
+    assert len(web.asked("/y.tar")) == 1
+    assert not list(tmp_path.glob("y*"))
 
 
 def test_many_breaks_are_no_failure_as_long_as_something_new_comes(fetch, web):
@@ -175,13 +199,59 @@ def test_a_length_that_is_too_long(web, connection, tmp_path):
 def test_a_length_that_is_too_short(web, connection, tmp_path):
     packed = gzip.compress(BODY)
     short = lambda handler: send(handler, 200, packed, length=len(packed) // 2, close=True, ETag='"1"')  # noqa: E731
-    url = web.serve("/table.csv.gz", short, whole(packed))
-    fetch_file(url, tmp_path / "table.csv.gz", connection=connection)
-    assert gzip.decompress((tmp_path / "table.csv.gz").read_bytes()) == BODY
-    url = web.serve("/always.csv.gz", short)
+    url = web.serve("/table.csv.gz", short)
     with pytest.raises(FetchError, match=r"no whole .gz file"):
-        fetch_file(url, tmp_path / "always.csv.gz", connection=connection)
-    assert not list(tmp_path.glob("always*"))
+        fetch_file(url, tmp_path / "table.csv.gz", connection=connection)
+    assert not list(tmp_path.glob("table*"))
+    assert len(web.asked("/table.csv.gz")) == 1  # it came as it was sent, and would come so again
+
+
+def test_damage_of_which_the_length_says_nothing_is_tried_again(web, connection, tmp_path):
+    packed = gzip.compress(BODY)
+    url = web.serve("/table.csv.gz", of_unknown_length(packed[:-9]), of_unknown_length(packed))
+    fetch_file(url, tmp_path / "table.csv.gz", connection=connection)
+    assert (tmp_path / "table.csv.gz").read_bytes() == packed
+
+
+def with_part(stated, body, **headers):
+    return lambda handler: send(handler, 206, body, Content_Range=stated, ETag='"1"', **headers)
+
+
+def test_the_length_of_the_whole_file_is_not_forgotten(fetch, web, tmp_path):
+    fetch(breaks_off(BODY, 10_000), with_part("bytes 10000-10049/*", BODY[10_000:10_050]), whole(BODY))
+    assert (tmp_path / "table.txt").read_bytes() == BODY
+    assert ranges(web) == [None, "bytes=10000-", "bytes=10050-"]
+
+
+def test_a_part_of_a_file_of_another_length_is_not_believed(fetch, web, tmp_path):
+    last = len(BODY) - 2
+    fetch(breaks_off(BODY, 10_000), with_part(f"bytes 10000-{last}/{last + 1}", BODY[10_000:-1]), whole(BODY))
+    assert (tmp_path / "table.txt").read_bytes() == BODY
+    assert ranges(web) == [None, "bytes=10000-", None]
+
+
+def test_the_checksum_of_a_part_is_not_that_of_the_file(fetch, web):
+    rest = BODY[10_000:]
+    md5 = b64encode(hashlib.md5(rest).digest()).decode()  # noqa: S324
+    stated = f"bytes 10000-{len(BODY) - 1}/{len(BODY)}"
+    result = fetch(breaks_off(BODY, 10_000), with_part(stated, rest, Content_MD5=md5))
+    assert result.verified == ("length", "plain text")
+    assert ranges(web) == [None, "bytes=10000-"]
+
+
+def test_a_part_that_was_not_asked_for(fetch, web, tmp_path):
+    fetch(with_part(f"bytes 0-99/{len(BODY)}", BODY[:100]), whole(BODY))
+    assert (tmp_path / "table.txt").read_bytes() == BODY
+    assert ranges(web) == [None, None]
+
+
+def test_a_packing_that_can_not_be_undone_is_refused(fetch, web, connection, tmp_path):
+    url = web.serve("/packed.txt", whole(BODY, Content_Encoding="br"))
+    with pytest.raises(FetchError, match="the server packs it as 'br'"):
+        fetch_file(url, tmp_path / "packed.txt", connection=connection)
+    assert len(web.asked("/packed.txt")) == 1
+    assert not list(tmp_path.iterdir())
+    assert fetch(whole(BODY, Content_Encoding="identity")).verified == ("length", "plain text")
 
 
 def test_wrong_bytes_are_fetched_again_and_never_kept(fetch, web, connection, tmp_path):
@@ -219,6 +289,39 @@ def test_a_checksum_that_the_server_states_is_compared(web, connection, tmp_path
     assert len(ranges(web)) == 2
 
 
+def test_an_etag_of_an_encrypted_file_is_no_checksum(fetch):
+    def answer(handler):
+        handler.version_string = lambda: "AmazonS3"
+        key = {"x_amz_server_side_encryption_aws_kms_key_id": "arn"}
+        send(handler, 200, BODY, ETag=f'"{"0" * 32}"', **key)
+
+    assert fetch(answer).verified == ("length", "plain text")
+
+
+@pytest.mark.parametrize("checksum", [MD5[4:], "md5:", MD5[:-1], "md5:" + "g" * 32, "crc32:00000000", "shake_128:00"])
+def test_a_checksum_that_is_none_is_refused_before_anything_is_asked(web, connection, tmp_path, checksum):
+    url = web.serve("/table.txt", whole(BODY))
+    with pytest.raises(ConfigError, match=f"names an algorithm of hashlib .* Received: '{checksum}'"):
+        fetch_file(url, tmp_path / "table.txt", checksum=checksum, connection=connection)
+    assert not web.requests
+
+
+def test_a_file_that_is_not_accepted_gets_no_name(web, connection, tmp_path):
+    def refuse(fetched):
+        assert not fetched.path.exists()
+        raise DataError("not that one")
+
+    url = web.serve("/table.txt", whole(BODY))
+    with pytest.raises(DataError, match="not that one"):
+        fetch_file(url, tmp_path / "table.txt", connection=connection, accept=refuse)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_web_page_may_pass(fetch, web):
+    fetch(whole(b"<html>Down"), whole(b""), whole(BODY))
+    assert len(ranges(web)) == 3
+
+
 def test_a_web_page_in_the_place_of_a_file(web, connection, tmp_path):
     page = b"<!DOCTYPE html><html><head><title>Down for\n maintenance</title></head></html>"
     url = web.serve("/image.fits", whole(page))
@@ -247,6 +350,18 @@ def test_retry_after_is_obeyed(fetch, timer):
     fetch(status(429, Retry_After="37"), status(503, Retry_After=http_date(time.time() + 50)), whole(BODY))
     assert timer.slept[0] == pytest.approx(37)
     assert timer.slept[1] == pytest.approx(50, abs=2)
+
+
+def test_a_retry_after_that_is_no_number(fetch, timer):
+    fetch(status(503, Retry_After="²"), whole(BODY))
+    assert 0.5 <= timer.slept[0] <= 1
+
+
+def test_a_pause_is_not_made_shorter(fetch, web, connection, timer):
+    connection.pause(web.url("/"), 60)
+    connection.pause(web.url("/"), 5)
+    fetch(whole(BODY))
+    assert timer.slept == [60]
 
 
 def test_a_server_that_asks_for_hours_is_left_alone(web, connection, timer, tmp_path):
@@ -293,7 +408,15 @@ def test_a_server_that_is_not_there(web, connection, tmp_path):
 def test_a_part_that_is_longer_than_the_file_is_thrown_away(web, connection, tmp_path):
     url, path = web.serve("/table.txt", whole(BODY)), tmp_path / "table.txt"
     (tmp_path / "table.txt.part").write_bytes(bytes(len(BODY) + 10))
-    notes = {"asked": url, "url": url, "size": None, "validator": '"1"', "last_modified": None, "md5": None}
+    notes = {
+        "asked": url,
+        "url": url,
+        "size": None,
+        "validator": '"1"',
+        "last_modified": None,
+        "md5": None,
+        "framed": True,
+    }
     (tmp_path / "table.txt.part.json").write_text(json.dumps(notes))
     fetch_file(url, path, connection=connection)
     assert path.read_bytes() == BODY
@@ -303,6 +426,7 @@ def test_a_finished_part_needs_no_more_bytes(web, connection, tmp_path):
     url, path = web.serve("/table.txt", whole(BODY)), tmp_path / "table.txt"
     (tmp_path / "table.txt.part").write_bytes(BODY)
     notes = {"asked": url, "url": url, "size": len(BODY), "validator": '"1"', "last_modified": None, "md5": None}
+    notes["framed"] = True
     (tmp_path / "table.txt.part.json").write_text(json.dumps(notes))
     fetch_file(url, path, connection=connection)
     assert path.read_bytes() == BODY
@@ -324,6 +448,17 @@ def test_a_full_disk_is_foreseen(web, connection, tmp_path, monkeypatch):
     url = web.serve("/table.txt", whole(BODY))
     with pytest.raises(DataError, match=r"'table.txt' needs 0 MB more in '.*', where 0 MB are free\."):
         fetch_file(url, tmp_path / "table.txt", connection=connection)
+
+
+def test_what_is_there_needs_no_space(web, connection, tmp_path, monkeypatch):
+    url, path = web.serve("/table.txt", breaks_off(BODY, 15_000), status(403)), tmp_path / "table.txt"
+    with pytest.raises(FetchError):
+        fetch_file(url, path, connection=connection)
+    free = shutil.disk_usage(tmp_path)._replace(free=len(BODY) - 15_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    web.serve("/table.txt", whole(BODY))
+    assert fetch_file(url, path, connection=connection).size == len(BODY)
+    assert ranges(web)[-1] == "bytes=15000-"
 
 
 def test_a_disk_that_fills_up_is_told_in_one_sentence(web, connection, tmp_path, monkeypatch):
@@ -365,6 +500,46 @@ def test_closing_wakes_who_waits(tmp_path):
     with pytest.raises(FetchError, match="interrupted"):
         fetch_file("http://127.0.0.1:1/", tmp_path / "table.txt", connection=connection)
     assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["before the answer", "within the file"])
+def test_closing_ends_a_request_to_a_server_that_hangs(web, tmp_path, begun):
+    over, asked = threading.Event(), threading.Event()
+
+    def answer(handler):
+        if begun:
+            send(handler, 200, BODY[:10_000], length=len(BODY))
+        asked.set()
+        hangs(over)(handler)
+
+    connection, took = Connection({"default": 0}), []
+
+    def close():
+        asked.wait(5)
+        time.sleep(0.2)
+        took.append(time.monotonic())
+        connection.close()
+
+    url = web.serve("/table.txt", answer)
+    closer = threading.Thread(target=close)
+    closer.start()
+    with pytest.raises(FetchError, match="interrupted"):
+        fetch_file(url, tmp_path / "table.txt", connection=connection)
+    assert time.monotonic() - took[0] < 2
+    over.set()
+    closer.join()
+    assert len(web.requests) == 1
+
+
+def test_closing_while_a_server_is_being_connected_to(web, tmp_path, monkeypatch):
+    over = threading.Event()
+    connection = Connection({"default": 0})
+    monkeypatch.setattr(connection, "_wait_for_turn", lambda _: connection.close())
+    start = time.monotonic()
+    with pytest.raises(FetchError, match="interrupted"):
+        fetch_file(web.serve("/table.txt", hangs(over)), tmp_path / "table.txt", connection=connection)
+    assert time.monotonic() - start < 2
+    over.set()
 
 
 def test_no_address(connection, tmp_path):

@@ -2,6 +2,7 @@
 
 import bz2
 import io
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pandas as pd
@@ -74,7 +75,12 @@ def download(archive, connection, tmp_path):
         pd.DataFrame(galaxies, columns=["id", "ra", "dec"]).to_csv(path, index=False)
         options = {"band": "g", "size_arcsec": 20 * SCALE} | options
         return download_cutouts(
-            "sdss_cutouts", tmp_path / "cutouts", path, connection=connection, sources=sources, **options
+            "sdss_cutouts",
+            tmp_path / options.pop("out", "cutouts"),
+            path,
+            connection=connection,
+            sources=sources,
+            **options,
         )
 
     return run
@@ -140,7 +146,10 @@ def test_a_galaxy_whose_id_names_no_frame_is_looked_up(download, archive):
     summary = download([("NGC 1", *position(60.0, 70.0 + STEP))])
     assert summary.there == 1
     query = next(path for path, _ in archive.requests if path.startswith("/search"))
-    assert "fGetNearbyObjEq%28" in query
+    circle = parse_qs(urlsplit(query).query)["cmd"][0].partition("fGetNearbyObjEq(")[2].rstrip(")").split(",")
+    assert [float(number) for number in circle] == pytest.approx(
+        [*position(60.0, 70.0 + STEP), 20 * SCALE / 2**0.5 / 60], abs=1e-4
+    )  # degrees, and in arcmin the distance of a corner
     pixels, truth, _ = read(summary.path / "NGC 1.fits")
     assert np.array_equal(pixels, truth)
 
@@ -159,11 +168,11 @@ def test_what_fails_is_listed(download, archive, tmp_path):
     assert "404" in reasons[objid(9, 1)]
     assert "covers" in reasons[objid(1, 2)]
     archive.serve("/search", lambda handler: send(handler, 200, b"#Table1\nrun,camcol,field\n"))
-    summary = download([("M 31", 10.0, 41.0)])
+    summary = download([("M 31", 10.0, 41.0)], out="named")
     assert "outside of its imaging" in pd.read_csv(summary.path / "failed.csv")["reason"][0]
     archive.serve("/search", lambda handler: send(handler, 200, b"error: too many queries\n"))
-    summary = download([("M 31", 10.0, 41.0)])
-    assert (tmp_path / "cutouts" / "failed.csv").is_file()
+    summary = download([("M 31", 10.0, 41.0)], out="named")
+    assert (tmp_path / "named" / "failed.csv").is_file()
     assert summary.failed == 1
 
 

@@ -28,6 +28,12 @@ def jpeg_bytes(pixels):
     return file.getvalue()
 
 
+def packed_fits(pixels):
+    file = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(pixels)]).writeto(file)
+    return file.getvalue()
+
+
 def zip_bytes():
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -43,7 +49,10 @@ WHOLE = {
     "frame.fits.bz2": (bz2.compress(fits_bytes(RAMP)), "bzip2 checksum"),
     "images.zip": (zip_bytes(), "zip checksums"),
     "image.fits": (fits_bytes(RAMP, RAMP), "FITS structure"),
+    "image.fit": (fits_bytes(RAMP), "FITS structure"),
+    "image.fits.fz": (packed_fits(RAMP), "FITS structure"),
     "image.jpg": (jpeg_bytes(COLOUR), "JPEG decoded"),
+    "image.JPEG": (jpeg_bytes(COLOUR), "JPEG decoded"),
     "table.csv": (TEXT, "plain text"),
 }
 
@@ -85,6 +94,55 @@ def test_another_thing_under_the_name_is_refused(tmp_path, name):
     if name != "table.csv":
         with pytest.raises(DataError, match="begins with b'no such layer'"):
             check(tmp_path, name, b"no such layer")
+
+
+@pytest.mark.parametrize("name", ["image.png", "table.parquet", "table.tar.xz", "weights"])
+def test_of_other_formats_nothing_is_known(tmp_path, name):
+    assert check(tmp_path, name, b"\0" * 100) is None
+    with pytest.raises(DataError, match="web page"):
+        check(tmp_path, name, b"<html>")
+
+
+def test_fits_cut_within_the_header_of_an_extension_is_refused(tmp_path):
+    data = fits_bytes(RAMP, RAMP)
+    first = len(fits_bytes(RAMP))
+    for end in (first + 1, first + 80, first + 2000):
+        with pytest.raises(DataError, match=rf"{end} bytes, of which the headers announce {first}"):
+            check(tmp_path, "image.fits", data[:end])
+    for padding in (b"\0" * 2880, b" " * 100):  # which some writers add
+        assert check(tmp_path, "image.fits", data + padding) == "FITS structure"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b'<?xml version="1.0"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN">',
+        b"<!-- proxy -->\n<!-- 2 --><html>",
+        b"\xef\xbb\xbf<!DOCTYPE html>",
+        b"<head><meta></head>",
+        b"<script>location = 1</script>",
+    ],
+)
+@pytest.mark.parametrize("name", ["table.csv", "table.vot", "image.fits"])
+def test_web_pages_of_all_kinds(tmp_path, name, page):
+    with pytest.raises(DataError, match="web page"):
+        check(tmp_path, name, page)
+
+
+def test_comments_without_end_cost_no_time(tmp_path):
+    assert check(tmp_path, "table.vot", b"<!---->" * 600) == "plain text"
+
+
+@pytest.mark.parametrize(
+    "start", [b'{"error": 1}', b'\xef\xbb\xbf\n {"error": 1}', b"<Error><Code>AccessDenied</Code>"]
+)
+def test_an_error_in_the_place_of_a_table(tmp_path, start):
+    for ending in (".csv", ".tsv", ".dat", ".txt", ".ecsv"):
+        with pytest.raises(DataError, match="it is no table; it begins with b'"):
+            check(tmp_path, f"table{ending}", start)
+    for ending in (".xml", ".vot", ".votable", ".json"):
+        assert check(tmp_path, f"table{ending}", start) == "plain text"
+    assert check(tmp_path, "table.csv", b"\xef\xbb\xbfid,ra\n") == "plain text"
 
 
 def test_packed_bytes_are_no_text(tmp_path):
@@ -132,3 +190,17 @@ def test_cutouts_of_another_size_are_refused(tmp_path):
         square(tmp_path, "1.jpg", jpeg_bytes(COLOUR))
     with pytest.raises(DataError, match="no two-dimensional image"):
         square(tmp_path, "1.fits", fits_bytes(np.ones((3, 4, 5))))
+
+
+def test_another_size_and_nothing_are_final_answers(tmp_path):
+    for data in (fits_bytes(RAMP[:80]), fits_bytes(np.zeros((100, 100)))):
+        with pytest.raises(DataError) as caught:
+            square(tmp_path, "1.fits", data)
+        assert caught.value.temporary is False
+
+
+def test_a_header_that_makes_no_sense(tmp_path):
+    pixels = np.arange(10_000, dtype=np.int16).reshape(100, 100)
+    data = fits_bytes(pixels).replace(b"EXTEND  =                    T", b"BZERO   = 'abc               '")
+    with pytest.raises(DataError, match=r"it is no whole \.fits file"):
+        square(tmp_path, "1.fits", data)

@@ -135,6 +135,18 @@ def of_unknown_length(body):
     return answer
 
 
+def in_chunks(body):
+    """Does not say how long the file is, but where it ends."""
+
+    def answer(handler):
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+
+    return answer
+
+
 def hangs(until):
     def answer(handler):
         until.wait(5)
