@@ -22,6 +22,7 @@ __all__ = [
     "make_config",
     "save_config",
     "set_key",
+    "what_counts",
 ]
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -30,6 +31,10 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 #: Each goes up by one when a trunk of that name becomes another network, or the default of a key of a training another
 #: value, so that runs of before are not taken for those of now (tests/models/test_trunks.py notices).
 REVISIONS = {"cnn4": 1, "cnn5": 1, "resnet34": 1, "defaults": 1}
+
+# what tells not what is learnt: where things stand, whose content counts by its hash, and how the work is done
+_PLACES = {"out", "dataset", "init_from", "tensorboard"}
+_WAYS = {"devices", "steps_per_execution"}  # of `optimization`
 
 _LONGEST = 200  # characters of a value in an error
 _LABEL_COLUMNS = ("log_ml_g", "log_mstar", "sim_")
@@ -107,7 +112,7 @@ class StageConfig(StrictModel):
     @model_validator(mode="after")
     def _one_length(self):
         if (self.epochs is None) == (self.steps is None):
-            raise ValueError("a stage has either epochs or steps")
+            raise ValueError("a stage has either epochs or steps; set the other to null")
         return self
 
     @model_validator(mode="after")
@@ -437,3 +442,23 @@ def revisions_of(config):
     """
     found = {name: REVISIONS[name] for name in (config.model.trunk, "defaults") if REVISIONS[name] > 1}
     return found or None
+
+
+def what_counts(config, defaults=True):
+    """Tell what of the configuration of a training decides what is learnt, as part of its fingerprint.
+
+    Parameters
+    ----------
+    config : PretrainConfig or FinetuneConfig
+        The configuration.
+    defaults : bool, default True
+        Whether keys at their defaults are told too.
+
+    Returns
+    -------
+    dict
+        Plain data, without the paths, and with the default of each key that only says how the work is done.
+    """
+    as_ever = {name: OptimizationConfig.model_fields[name].default for name in _WAYS}
+    config = config.model_copy(update={"optimization": config.optimization.model_copy(update=as_ever)})
+    return config.model_dump(mode="json", exclude=_PLACES, exclude_defaults=not defaults)

@@ -6,6 +6,7 @@ import yaml
 
 from gzmass.config import FinetuneConfig, PretrainConfig, load_config
 from gzmass.datasets import PrepareConfig, open_dataset
+from gzmass.engine import RECIPE
 from gzmass.errors import GzmassError
 from gzmass.tree import load_tree
 
@@ -42,6 +43,9 @@ def show(what):
         return _tree(load_tree(path)) if "questions" in _yaml(path) else _config(path)
     if (path / "fingerprint.yaml").is_file() and (path / "config.yaml").is_file():
         raise GzmassError(f"The run {what!r} is not finished: start the command that makes it again.")
+    # predictions of many galaxies have such a file too, but no size of images in it
+    if (path / RECIPE).is_file() and "npix" in (_yaml(path / RECIPE).get("recipe") or ()):
+        raise GzmassError(f"The dataset {what!r} is not finished: start the command that makes it again.")
     if not path.exists() and path.name != what:
         raise GzmassError(f"{what!r} does not exist.")
     if path.exists():
@@ -117,7 +121,14 @@ def _dataset(path):
 
 
 def _run(path):
-    card = yaml.safe_load((path / "card.yaml").read_text(encoding="utf-8"))
+    try:
+        return _card(path, _yaml(path / "card.yaml"))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise GzmassError(f"The run {str(path)!r} can not be read: its card.yaml is damaged ({reason}).") from None
+
+
+def _card(path, card):
     lines = [f"Run {path}: {card['kind']}, {card['npix']} px, trunk {card['config']['model']['trunk']}"]
     lines.append(f"trained on {card['n_train']} galaxies of {card['dataset']['path']}, {card['epochs']} epochs")
     lines.append(f"held out for validation: {card['n_validation']} galaxies")

@@ -15,6 +15,7 @@ from PIL import Image
 from typer.main import get_command
 
 from gzmass.cli import app, main
+from gzmass.datasets.write import begin_dataset
 from gzmass.tree import load_tree
 
 # that of Slurm holds the keys of dask-jobqueue, for a command of which it is no configuration
@@ -528,3 +529,23 @@ def test_a_run_that_is_not_finished_is_shown_as_that(refused, tmp_path):
     for name in ("config.yaml", "fingerprint.yaml"):
         (tmp_path / name).touch()
     assert "is not finished: start the command" in refused("show", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "card",
+    ["", "a: [1", "[]", "kind: finetune-ml", "{kind: 1, npix: 1, tree: 1, metadata: 1, weights_hash: 1, config: 1}"],
+)
+def test_a_run_with_a_damaged_card_is_shown_as_that(refused, tmp_path, card):
+    (tmp_path / "card.yaml").write_text(card)
+    (tmp_path / "model.keras").touch()
+    assert f"Error: The run {str(tmp_path)!r} can not be read: " in refused("show", tmp_path)
+
+
+def test_a_dataset_that_is_not_finished_is_shown_as_that(refused, tmp_path):
+    begin_dataset(tmp_path / "dataset", {"npix": 69})
+    assert "The dataset" in (message := refused("show", tmp_path / "dataset"))
+    assert "is not finished: start the command that makes it again" in message
+    predictions = tmp_path / "predictions"  # of many galaxies
+    predictions.mkdir()
+    (predictions / "recipe.yaml").write_text("recipe: {run: [abc], split: all}")
+    assert "is neither a tree" in refused("show", predictions)

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from gzmass.config import StrictModel
 
-__all__ = ["METRICS", "ExperimentConfig", "RowConfig"]
+__all__ = ["AFTER_AXES", "BEFORE_AXES", "METRICS", "ExperimentConfig", "RowConfig"]
 
 #: What is measured on the test split of each run, with its name in the tables.
 METRICS = {
@@ -23,8 +23,12 @@ METRICS = {
     "training_seconds": "time [s]",
 }
 
-#: Columns of the table that an axis can not be called like.
-COLUMNS = ("kind", "name", "dataset", "row", "note", "seed", "run", "n_train", "votes_rmse_mean", "failed", *METRICS)
+#: Columns of the table; the axes stand between them, and ``published_<metric>`` before the last.
+BEFORE_AXES = ("kind", "name", "dataset", "row")
+AFTER_AXES = ("note", "seed", "run", "n_train", "n_test", *METRICS, "votes_rmse_mean", "failed")
+
+# heads of the table for readers, which an axis can not be called like either
+_HEADS = ("seeds", "published", *METRICS.values())
 
 
 def _text(value):
@@ -58,7 +62,8 @@ class ExperimentConfig(StrictModel):
 
     @model_validator(mode="after")
     def _names_are_clear(self):
-        if taken := [name for name in self.axes if name in COLUMNS]:
+        columns = {*BEFORE_AXES, *AFTER_AXES, *_HEADS}
+        if taken := [name for name in self.axes if name in columns or name.startswith("published_")]:
             raise ValueError(f"axes has {taken[0]!r}, which is a column of the table; give the axis another name")
         if empty := [name for name, values in self.axes.items() if not values]:
             raise ValueError(f"the axis {empty[0]!r} has no values")

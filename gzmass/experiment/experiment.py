@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from gzmass.engine import LocalEngine
+from gzmass.errors import DataError
 from gzmass.experiment.measuring import measure_baselines, measured, run_job
 from gzmass.experiment.plan import make_plan
 from gzmass.experiment.tables import experiment_table, write_tables
@@ -48,7 +49,7 @@ def run_experiment(config, progress=None, only_tables=False):
         Called as ``progress(done, total, name, what)``: after each training with its numbers, a dict, which holds
         ``failed`` alone if it failed; before, with one worker, after each epoch with a text.
     only_tables : bool, default False
-        Train nothing: what is not finished is listed as failed.
+        Train nothing, baselines included: what is not finished is listed as failed.
 
     Returns
     -------
@@ -59,12 +60,14 @@ def run_experiment(config, progress=None, only_tables=False):
     ------
     ConfigError
         The configuration of a training is not allowed; nothing has been run.
+    DataError
+        A dataset can not be read, and the tables that are there have numbers of trainings on it; nothing has been run.
     """
     plan = make_plan(config)
+    _refuse_to_lose_numbers(plan, config)
     outcomes = {job.fingerprint: measured(job) for job in plan.jobs}
     if only_tables:
-        baselines = _baselines(plan, config)
-        return _finish(plan, config, outcomes, baselines)
+        return _finish(plan, config, outcomes, _baselines(plan, config, train=False))
     for depth in range(1 + max(job.depth for job in plan.jobs)):
         todo = []
         for job in plan.jobs:
@@ -139,7 +142,22 @@ def _epochs(job, outcomes, progress):
     return after_epoch
 
 
-def _baselines(plan, config):
+def _refuse_to_lose_numbers(plan, config):
+    """Refuse to go on where the new tables would lack numbers only since a dataset is away."""
+    without = [job for job in plan.jobs if job.problem]
+    file = config.out / "results.parquet"
+    if without and file.is_file():
+        table = pd.read_parquet(file, columns=["name", "failed"])
+        known = set(table.loc[table["failed"] == "", "name"])
+        for job in without:
+            if job.name in known:
+                raise DataError(
+                    f"The tables in {str(config.out)!r} have numbers of the training {job.name!r}, which would be "
+                    f"lost, since its dataset can not be read: {job.problem}"
+                )
+
+
+def _baselines(plan, config, train=True):
     """Baselines of each dataset with the metadata that a row of it has."""
     if not config.baselines:
         return {}
@@ -149,11 +167,10 @@ def _baselines(plan, config):
             if job.problem is None:
                 columns = metadata.setdefault(job.config.dataset, [])
                 columns += [name for name in job.config.metadata if name not in columns]
-    return {path: measure_baselines(path, columns, config.out) for path, columns in metadata.items()}
+    return {path: measure_baselines(path, columns, config.out, train) for path, columns in metadata.items()}
 
 
 def _finish(plan, config, outcomes, baselines):
-    outcomes = {key: {"failed": "not finished"} if found is None else found for key, found in outcomes.items()}
     table = experiment_table(plan, outcomes, baselines)
     write_tables(table, plan, config)
     failed = table[table["failed"] != ""]

@@ -10,6 +10,7 @@ import yaml
 from gzmass._version import __version__
 from gzmass.config import PretrainConfig
 from gzmass.datasets import open_dataset
+from gzmass.datasets.layout import read_info
 from gzmass.engine import fingerprint, held_back_errors, write_atomically
 from gzmass.errors import DataError, GzmassError
 from gzmass.evaluation import coverage, mass_to_light_metrics, vote_metrics
@@ -82,7 +83,7 @@ def run_job(job, progress=None, modest=False):
     return numbers
 
 
-def measure_baselines(path, metadata, out):
+def measure_baselines(path, metadata, out, train=True):
     """Measure the baselines of a dataset, learnt from all labels of its training split.
 
     Parameters
@@ -93,6 +94,8 @@ def measure_baselines(path, metadata, out):
         Metadata columns of the baselines.
     out : pathlib.Path
         Folder of the experiment, where they are kept.
+    train : bool, default True
+        Whether they are trained if they are not there.
 
     Returns
     -------
@@ -100,18 +103,20 @@ def measure_baselines(path, metadata, out):
         The numbers of each baseline by its name; ``failed`` alone, the reason in one sentence, if there are none.
     """
     try:
-        dataset = open_dataset(path)
-        identity = fingerprint({"dataset": dataset.info["content_hash"], "metadata": metadata})
+        identity = fingerprint({"dataset": read_info(path)["content_hash"], "metadata": metadata})
         file = out / f"baselines-{identity[:8]}.yaml"
         if found := _read(file):
             return found
-        train, test = dataset.rows("train", "log_ml"), dataset.rows("test", "log_ml")
-        predictions = mass_to_light_baselines(dataset, train, test, metadata)["predictions"]
+        if not train:
+            return {"failed": "not finished"}
+        dataset = open_dataset(path)
+        learnt, test = dataset.rows("train", "log_ml"), dataset.rows("test", "log_ml")
+        predictions = mass_to_light_baselines(dataset, learnt, test, metadata)["predictions"]
     except GzmassError as error:
         return {"failed": str(error)}
     true = dataset.log_ml(test)[:, 0]
     numbers = {
-        name: {"n_train": len(train), **_chosen(mass_to_light_metrics(true, predicted, n_resamples=0))}
+        name: {"n_train": len(learnt), **_chosen(mass_to_light_metrics(true, predicted, n_resamples=0))}
         for name, predicted in predictions.items()
     }
     _write(file, numbers)

@@ -2,21 +2,16 @@
 
 import copy
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-import yaml
-
-from gzmass.config import FinetuneConfig, PretrainConfig, make_config, revisions_of, set_key
+from gzmass.config import FinetuneConfig, PretrainConfig, make_config, revisions_of, set_key, what_counts
 from gzmass.datasets.layout import read_info
-from gzmass.engine import fingerprint
+from gzmass.engine import fingerprint, held_back_errors
 from gzmass.errors import ConfigError, GzmassError
 
 __all__ = ["Cell", "Job", "Plan", "make_plan"]
-
-# what tells not what is learnt but where it stands; the content of the dataset is told of by its hash
-_PLACES = {"out", "dataset", "init_from", "tensorboard"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +23,8 @@ class Job:
     kind : {"pretrain-gz2", "finetune-ml"}
         The command.
     name : str
-        What it is: the name of the pretraining, or the values on the axes, and the seed.
+        What it is: the name of the pretraining, with the keys in which others of that name differ, or the values on the
+        axes; and the seed.
     config : gzmass.config.PretrainConfig or gzmass.config.FinetuneConfig
         Its configuration; ``out`` is a folder of the experiment's, which ends with the first 8 digits of `fingerprint`.
     fingerprint : str
@@ -127,7 +123,30 @@ def make_plan(config):
         jobs = {seed: planner.finetuning(place, seed) for seed in config.seeds}
         cells.append(Cell(place, published, note, jobs))
     jobs = sorted(planner.jobs.values(), key=lambda job: (job.depth, config.seeds.index(job.config.seed)))
-    return Plan(jobs, cells)
+    named = _named_apart(jobs)
+    cells = [replace(cell, jobs={seed: named[job.fingerprint] for seed, job in cell.jobs.items()}) for cell in cells]
+    return Plan(list(named.values()), cells)
+
+
+def _named_apart(jobs):
+    """Say in the names of pretrainings that would have the same one what they differ in; jobs by their fingerprints.
+
+    Their folders are called as ever, so that what is finished is found.
+    """
+    named = {}
+    for job in jobs:  # those that others start from first
+        name, inherited = job.name, _inherited(job)
+        same = [_inherited(one) for one in jobs if one.kind == job.kind == "pretrain-gz2" and one.name == name]
+        differs = [f"{key} {value}" for key, value in inherited.items() if any(one[key] != value for one in same)]
+        if differs:
+            title, _, seed = name.rpartition(" seed ")
+            name = f"{title} ({', '.join(differs)}) seed {seed}"
+        named[job.fingerprint] = replace(job, name=name, needs=job.needs and named[job.needs.fingerprint])
+    return named
+
+
+def _inherited(job):
+    return {"dataset": str(job.config.dataset), **job.config.model.model_dump()}
 
 
 class _Planner:
@@ -140,20 +159,19 @@ class _Planner:
 
     def finetuning(self, at, seed, above=()):
         """Job of one place on the axes, and of what it starts from."""
-        name = " ".join(at.values())
-        if name in above:
+        name, place = " ".join(at.values()), tuple(at.items())  # names of two places may be the same
+        if place in above:
             raise ConfigError(f"The training {name!r} of the experiment {str(self.config.out)!r} starts from itself.")
         data = _merged(self.config.finetune, *(self.config.axes[axis][value] for axis, value in at.items()))
-        return self._job("finetune-ml", name, data, seed, at=at, above=(*above, name))
+        return self._job("finetune-ml", name, data, seed, at=at, above=(*above, place))
 
     def pretraining(self, key, data, seed, above):
         """Job of a pretraining, on the dataset and with the network of what starts from it."""
-        name = f"pretraining {key}"
-        if name in above:
+        if key in above:
             raise ConfigError(f"The key 'pretrain.{key}.init_from' lets the pretraining {key!r} start from itself.")
         inherited = {part: data[part] for part in ("dataset", "model") if part in data}
         data = _merged(inherited, self.config.pretrain[key])
-        return self._job("pretrain-gz2", name, data, seed, at=None, above=(*above, name))
+        return self._job("pretrain-gz2", f"pretraining {key}", data, seed, at=None, above=(*above, key))
 
     def _job(self, kind, name, data, seed, *, at, above):
         source = f"The training {name!r} of the experiment {str(self.config.out)!r}"
@@ -164,7 +182,7 @@ class _Planner:
         needs, start_hash = self._start(start, data, seed, at, above, source)
         given = {**data, "seed": seed, "out": self.config.out}
         if start is not None:
-            given["init_from"] = needs.config.out if needs else start
+            given["init_from"] = needs.config.out if needs else str(start)
         config = make_config({"finetune-ml": FinetuneConfig, "pretrain-gz2": PretrainConfig}[kind], given, source)
         info, problem = self._info(config.dataset)
         revisions = revisions_of(config)
@@ -172,7 +190,7 @@ class _Planner:
             {
                 "kind": kind,
                 # a key that comes with a later version, at its default, changes no fingerprint
-                "config": config.model_dump(mode="json", exclude=_PLACES, exclude_defaults=True),
+                "config": what_counts(config, defaults=False),
                 "seed": seed,
                 "dataset": info.get("content_hash", str(config.dataset)),
                 "init_from": start_hash,
@@ -203,14 +221,18 @@ class _Planner:
         if str(start) in self.config.pretrain:
             job = self.pretraining(str(start), data, seed, above)
             return job, job.fingerprint
-        card = Path(start) / "card.yaml"
-        if not card.is_file():
+        if not (Path(str(start)) / "card.yaml").is_file():
             names = ", ".join(self.config.pretrain) or "there are none"
             raise ConfigError(
                 f"{source}: the key 'init_from' has the value {str(start)!r}, which is neither a pretraining of the "
                 f"experiment ({names}) nor a finished run."
             )
-        return None, yaml.safe_load(card.read_text(encoding="utf-8"))["weights_hash"]
+        with held_back_errors():
+            from gzmass.training.claim import start_mark  # noqa: PLC0415 -- loads Keras, which few experiments need for this
+        try:
+            return None, start_mark(str(start))
+        except GzmassError as error:
+            raise ConfigError(f"{source}: the key 'init_from' has the value {str(start)!r}: {error}") from None
 
     def _info(self, path):
         if path not in self.infos:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from gzmass.engine import write_atomically
-from gzmass.experiment.config import METRICS
+from gzmass.experiment.config import AFTER_AXES, BEFORE_AXES, METRICS
 
 __all__ = ["experiment_table", "write_tables"]
 
@@ -33,7 +33,6 @@ def experiment_table(plan, outcomes, baselines):
         ``n_test``, the metrics of the test split, ``published_<metric>``, and ``failed``, the reason where there are no
         numbers. Errors in dex or linear M/L [solar units], coverage as a fraction, ``training_seconds`` of all stages.
     """
-    axes = list(plan.cells[0].at)
     lines = []
     for index, cell in enumerate(plan.cells):
         for seed, job in cell.jobs.items():
@@ -48,9 +47,9 @@ def experiment_table(plan, outcomes, baselines):
         else:
             lines += [{**kind, "name": name, "failed": "", **numbers} for name, numbers in found.items()]
     table = pd.DataFrame(lines)
-    first = ["kind", "name", "dataset", "row", *axes, "note", "seed", "run", "n_train", "n_test"]
     published = [name for name in table if name.startswith("published_")]
-    table = table.reindex(columns=[*first, *METRICS, "votes_rmse_mean", *published, "failed"])
+    *after, failed = AFTER_AXES
+    table = table.reindex(columns=[*BEFORE_AXES, *plan.cells[0].at, *after, *published, failed])
     for name in ("row", "seed", "n_train", "n_test"):
         table[name] = table[name].astype("Int64")
     return table
@@ -83,9 +82,11 @@ def _markdown(table, plan, config):
         parts.append(_others("pretraining", pretrainings.assign(name=names)))
     if len(others["baseline"]):
         parts.append(_others("baseline", others["baseline"]))
-    if len(missing := table[table["failed"] != ""].drop_duplicates("name")):
+    if len(missing := table[table["failed"] != ""].drop_duplicates(["name", "run"])):
         reasons = zip(missing["name"], missing["failed"], strict=True)
-        parts.append("\n".join(["Without numbers:", "", *(f"- {name}: {reason}" for name, reason in reasons)]))
+        parts.append(
+            "\n".join(["Without numbers:", "", *(f"- {_one_line(name)}: {reason}" for name, reason in reasons)])
+        )
     return "\n\n".join(parts) + "\n"
 
 
@@ -101,8 +102,9 @@ def _introduction(table, plan, config):
         said = ["galaxies with M/L: " + ", ".join(known)]
         if info.get("label_kind") == "proxy":
             said.append("its M/L is a proxy, no mass-to-light ratio")
-        best = info.get("explainable_r2", {})
-        said += [f"best reachable R2 [dex] from {what.replace('_', ' ')} {value:.3f}" for what, value in best.items()]
+        for what, value in info.get("explainable_r2", {}).items():
+            if np.isfinite(value):  # it is not without M/L
+                said.append(f"best reachable R2 [dex] from {what.replace('_', ' ')} {value:.3f}")
         voted = table.loc[table["dataset"] == path, "votes_rmse_mean"].dropna()
         if len(voted):
             said.append(f"predicting the mean votes of train: RMSE {voted.iloc[0]:.4f}")
@@ -167,10 +169,14 @@ def _table(head, lines, left):
 
 
 def _line_of(cells):
-    return "| " + " | ".join(cells) + " |"
+    return "| " + " | ".join(_one_line(cell).replace("|", r"\|") for cell in cells) + " |"
+
+
+def _one_line(text):
+    return " ".join(text.split())
 
 
 def _line(job, outcomes):
-    numbers = outcomes[job.fingerprint] or {"failed": "not finished"}
+    numbers = outcomes[job.fingerprint] or {"failed": job.problem or "not finished"}
     line = {"kind": job.kind, "name": job.name, "dataset": str(job.config.dataset), "run": str(job.config.out)}
     return {**line, "failed": "", **numbers}

@@ -267,7 +267,7 @@ def read_card(path):
     Raises
     ------
     DataError
-        There is no such directory, or it holds no finished run.
+        There is no such directory, it holds no finished run, or ``card.yaml`` is damaged.
     """
     path = Path(path)
     if not path.is_dir():
@@ -282,9 +282,11 @@ def read_card(path):
             )
     try:
         card = yaml.safe_load((path / "card.yaml").read_text(encoding="utf-8"))
-        _ = [card[key] for key in ("kind", "npix", "tree", "metadata")]
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
-        raise _unreadable(path, error) from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(f"The run {str(path)!r} can not be read: {' '.join(str(error).split())}.") from None
+    for key in ("kind", "npix", "tree", "metadata", "weights_hash"):
+        if not isinstance(card, dict) or key not in card:
+            raise DataError(f"The run {str(path)!r} can not be read: its card.yaml has no key {key!r}.")
     return card
 
 

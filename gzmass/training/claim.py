@@ -4,13 +4,14 @@ from pathlib import Path
 
 import yaml
 
-from gzmass.config import load_config, revisions_of, save_config
+from gzmass.config import load_config, revisions_of, save_config, what_counts
 from gzmass.engine import fingerprint, write_atomically
 from gzmass.errors import ConfigError, DataError
 from gzmass.models import load_run
+from gzmass.models.run import read_card
 from gzmass.training.devices import ONE_DEVICE
 
-__all__ = ["claim"]
+__all__ = ["claim", "start_mark"]
 
 
 def claim(config, dataset, init_from=None, devices=ONE_DEVICE):
@@ -47,10 +48,31 @@ def claim(config, dataset, init_from=None, devices=ONE_DEVICE):
     return load_run(config.out) if (Path(config.out) / "card.yaml").is_file() else None
 
 
+def start_mark(path):
+    """Tell by what a run is known in the fingerprint of those that start from it; its graph is not opened.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The run directory.
+
+    Returns
+    -------
+    str
+        Hash of its weights.
+
+    Raises
+    ------
+    DataError
+        It holds no finished run, or its card is damaged.
+    """
+    return read_card(path)["weights_hash"]
+
+
 def _claim(config, dataset, init_from):
     out = Path(config.out)
     wanted = {
-        "config": _fingerprint(config),
+        "config": fingerprint(what_counts(config)),
         "dataset": dataset.info["content_hash"],
         "init_from": init_from and init_from.card["weights_hash"],
         "revisions": revisions_of(config),
@@ -86,22 +108,13 @@ def _read_fingerprint(file):
     return found
 
 
-def _fingerprint(config):
-    return fingerprint(_what_counts(config))
-
-
-def _what_counts(config):
-    free = {"out": True, "dataset": True, "init_from": True, "tensorboard": True, "optimization": {"devices"}}
-    return config.model_dump(mode="json", exclude=free)
-
-
 def _different_keys(out, config):
     """Keys of a configuration that are not those of the run in a directory; none if it has no readable one."""
     try:
-        there = _what_counts(load_config(type(config), out / "config.yaml"))
+        there = what_counts(load_config(type(config), out / "config.yaml"))
     except ConfigError:
         return []
-    return [key for key, value in _what_counts(config).items() if there.get(key) != value]
+    return [key for key, value in what_counts(config).items() if there.get(key) != value]
 
 
 def _resolved(out, kind):
@@ -110,6 +123,6 @@ def _resolved(out, kind):
     So a run that an earlier version of gzmass has begun can be continued.
     """
     try:
-        return _fingerprint(load_config(kind, out / "config.yaml"))
+        return fingerprint(what_counts(load_config(kind, out / "config.yaml")))
     except ConfigError:
         return None

@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 
+import keras
 import numpy as np
 
 from gzmass.datasets import subset_by_id
@@ -53,12 +54,17 @@ def check_training(model, config):
     Raises
     ------
     ConfigError
-        A stage trains more blocks than the trunk has, or freezes batch normalisation that it has not, or TensorBoard's
-        logs are wanted and it is not installed.
+        A stage trains more blocks than the trunk has, or freezes batch normalisation that it has not; several steps are
+        to be executed at once, which the backend can not; or TensorBoard's logs are wanted and it is not installed.
     """
     for stage in config.stages:
         train_only(model, stage.train, stage.batch_norm)
     train_only(model, "all")
+    if config.optimization.steps_per_execution > 1 and keras.backend.backend() == "torch":
+        raise ConfigError(
+            "The key 'optimization.steps_per_execution' has the value "
+            f"{config.optimization.steps_per_execution}, but Keras on PyTorch takes 1 alone."
+        )
     missing = [name for name in ("tensorboard", "tensorflow") if find_spec(name) is None]
     if config.tensorboard and missing:
         raise ConfigError(

@@ -27,7 +27,7 @@ def test_equal_conventions_may_stand_together_and_what_is_unknown_is_named():
             GSWLC,
             Convention(imf="Salpeter", source="a table"),
             "log_mstar",
-            ["GSWLC-X2 and a table", "initial mass function is chabrier", "salpeter", "+0.29 dex", "gzmass.catalogs.convert"],
+            ["GSWLC-X2 and a table", "initial mass function is chabrier", "salpeter", "+0.29 dex", "catalogs.convert"],
         ),
         (Convention(imf="salpeter"), Convention(imf="kroupa"), None, ["the first table", "-0.24 dex"]),
         (Convention(imf="chabrier"), Convention(imf="diet salpeter"), None, ["some 0.3 dex"]),

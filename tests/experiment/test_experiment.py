@@ -1,4 +1,4 @@
-"""Experiments: what is planned, what is run, what is measured and written, and what becomes of failures and breaks."""
+"""Experiments: what is run, what is measured, and what becomes of failures and breaks."""
 
 import os
 import signal
@@ -12,170 +12,15 @@ import pandas as pd
 import pytest
 import yaml
 from dying_job import run_job as dying
+from small_experiment import experiment, written
 
+from gzmass._version import __version__
 from gzmass.cli import main
-from gzmass.config import load_config
-from gzmass.errors import ConfigError
-from gzmass.experiment import ExperimentConfig, list_runs, run_experiment
+from gzmass.errors import DataError
+from gzmass.experiment import list_runs, run_experiment
 from gzmass.experiment.plan import make_plan
-from gzmass.experiment.tables import experiment_table, write_tables
 
 ROOT = Path(__file__).parents[2]
-TINY = {
-    "model": {"hidden": 8, "dropout": 0.0},
-    "optimization": {"batch_size": 12},
-    "test_time_augmentation": 1,
-}
-STAGES = [{"name": "all", "epochs": 2, "keep": "last"}]
-
-
-def experiment(dataset, out, **changes):
-    return ExperimentConfig(
-        **{
-            "out": out,
-            "seeds": [0, 1],
-            "finetune": {"dataset": dataset, **TINY, "stages": STAGES, "n_labels": 36},
-            "pretrain": {"votes": {**TINY, "stages": STAGES}},
-            "axes": {
-                "start": {
-                    "scratch": {},
-                    "pretrained": {"init_from": "votes", "vote_loss_weight": 0.02},
-                    "too many": {"n_labels": 1000},
-                },
-                "metadata": {"none": {}, "D": {"metadata": ["distance_mpc"]}},
-            },
-            "rows": [{"at": {"start": start, "metadata": "D"}} for start in ("scratch", "pretrained", "too many")],
-            **changes,
-        }
-    )
-
-
-# ---- what is planned -------------------------------------------------------------------------------------------------
-
-
-def test_every_training_is_planned_once_and_after_what_it_starts_from(galaxies, tmp_path):
-    axes = {
-        "labels": {10: {"n_labels": 10}, "all": {}},
-        "start": {"scratch": {}, "pretrained": {"init_from": "votes"}, "again": {"init_from": {"start": "pretrained"}}},
-    }
-    plan = make_plan(experiment(galaxies, tmp_path, axes=axes, rows=None))
-    assert [cell.at for cell in plan.cells][:2] == [
-        {"labels": "10", "start": "scratch"}, {"labels": "10", "start": "pretrained"}
-    ]  # fmt: skip
-    # two pretrainings, one a seed, and 2 x 3 x 2 trainings
-    assert [job.kind for job in plan.jobs].count("pretrain-gz2") == 2
-    assert len(plan.jobs) == 14
-    assert len({job.config.out for job in plan.jobs}) == 14
-    for position, job in enumerate(plan.jobs):
-        if job.needs:
-            assert job.needs in plan.jobs[:position]
-            assert job.config.init_from == job.needs.config.out
-            assert job.config.seed == job.needs.config.seed
-    again = plan.cells[2].jobs[1]
-    assert (again.name, again.needs.name, again.needs.needs.name) == (
-        "10 again seed 1", "10 pretrained seed 1", "pretraining votes seed 1"
-    )  # fmt: skip
-
-
-def test_keys_with_a_dot_go_into_what_other_axes_set(galaxies, tmp_path):
-    axes = {
-        "labels": {"few": {"stages.all.epochs": 5}},
-        "start": {"heads first": {"stages": [{"name": "head", "train": "heads", "epochs": 1}, *STAGES]}},
-    }
-    job = make_plan(experiment(galaxies, tmp_path, axes=axes, rows=None)).jobs[0]
-    assert [(stage.name, stage.epochs) for stage in job.config.stages] == [("head", 1), ("all", 5)]
-    assert [stage["epochs"] for stage in STAGES] == [2]  # the data given are left as they were
-
-
-def test_a_pretraining_has_the_network_and_the_dataset_of_what_starts_from_it(galaxies, make_dataset, tmp_path):
-    other = make_dataset(seed=5)
-    axes = {
-        "data": {"one": {}, "other": {"dataset": other}},
-        "hidden": {"8": {"init_from": "votes"}, "9": {"init_from": "votes", "model.hidden": 9}},
-    }
-    plan = make_plan(experiment(galaxies, tmp_path, axes=axes, rows=None, seeds=[3], pretrain={"votes": {}}))
-    pretrainings = [job.config for job in plan.jobs if job.kind == "pretrain-gz2"]
-    assert {(config.dataset, config.model.hidden) for config in pretrainings} == {
-        (path, hidden) for path in (galaxies, other) for hidden in (8, 9)
-    }
-
-
-def test_a_training_is_known_by_what_it_learns_not_by_where_it_stands(galaxies, make_dataset, tmp_path):
-    def identity(**changes):
-        finetune = {"dataset": galaxies, "stages": STAGES, **changes}
-        axes = {"a": {"b": {}}}
-        return make_plan(experiment("", tmp_path, finetune=finetune, axes=axes, rows=None)).jobs[0].fingerprint
-
-    moved = tmp_path / "moved"
-    moved.mkdir()
-    (moved / "dataset.yaml").write_bytes((galaxies / "dataset.yaml").read_bytes())
-    assert identity() == identity(dataset=moved) == identity(model={"dropout": 0.3}, tensorboard=True)
-    assert len({identity(), identity(dataset=make_dataset(seed=9)), identity(n_labels=5)}) == 3
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"axes": {"a": {"b": {"stages.all.epoch": 1}}}}, r"training 'b' .* no key 'stages.0.epoch' .* 'epochs'\?"),
-        ({"axes": {"a": {"b": {"loss": "absolute"}}}}, "key 'loss' has the value 'absolute': input should be"),
-        ({"axes": {"a": {"b": {"seed": 3}}}}, "key 'seed' has the value 3, but the experiment sets it"),
-        ({"axes": {"a": {"b": {"init_from": "vots"}}}}, r"'vots', which is neither a pretraining .* \(votes\) nor"),
-        ({"axes": {"a": {"b": {"init_from": {"a": "c"}}}}}, "allowed are values on the axes a"),
-        ({"axes": {"a": {"b": {"init_from": {"a": "b"}}}}}, "training 'b' .* starts from itself"),
-        ({"pretrain": {"votes": {"vote_los": "x"}}, "rows": None}, r"'pretraining votes' .* no key 'vote_los'"),
-    ],
-)
-def test_a_training_that_is_not_allowed_is_told_of_before_any_is_run(galaxies, tmp_path, changes, message):
-    if "axes" in changes:
-        changes["rows"] = None
-    with pytest.raises(ConfigError, match=message):
-        run_experiment(experiment(galaxies, tmp_path / "out", **changes))
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        (["rows.0.at.start=scrtch"], "a row has 'scrtch' on the axis 'start', whose values are scratch, pretrained"),
-        (["rows.0.at={start: scratch}"], r"a row needs a value of each axis \(start, metadata\)"),
-        (["axes.seed={a: {}}"], "axes has 'seed', which is a column of the table"),
-        (["seeds=[1, 1]"], "seeds has a seed twice"),
-        (["rows.0.published.rmse=1"], "'rows.0.published.rmse' has the value 'rmse'"),
-    ],
-)
-def test_errors_of_the_experiment_itself(galaxies, tmp_path, overrides, message):
-    with pytest.raises(ConfigError, match=message):
-        load_config(ExperimentConfig, written(experiment(galaxies, "out"), tmp_path), overrides)
-
-
-def written(config, folder):
-    file = folder / "experiment.yaml"
-    file.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
-    return file
-
-
-@pytest.mark.parametrize(
-    ("name", "rows", "trainings"), [("label_efficiency", 16, 51), ("published_table", 6, 15), ("trunks", 2, 6)]
-)
-def test_the_configurations_that_come_with_gzmass(name, rows, trainings):
-    plan = make_plan(load_config(ExperimentConfig, ROOT / "configs" / f"{name}.yaml"))
-    assert (len(plan.cells), len(plan.jobs)) == (rows, trainings)
-
-
-def test_the_published_protocol():
-    plan = make_plan(load_config(ExperimentConfig, ROOT / "configs" / "published_table.yaml"))
-    config = plan.cells[3].jobs[0].config
-    assert (config.model.trunk, config.loss, config.target, config.optimization.optimizer) == (
-        "cnn4", "squared_error", "linear", "nadam"
-    )  # fmt: skip
-    assert (config.n_labels, config.metadata) == (10_000, ["distance_mpc", "luminosity_g"])
-    last = plan.cells[5].jobs[0]
-    assert last is plan.cells[4].jobs[0]
-    assert (last.config.n_labels, last.config.augmentation.shift) == (30_000, 0.078)
-    assert last.needs is plan.cells[3].jobs[0]
-
-
-# ---- what is run -----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -319,50 +164,37 @@ def test_a_dataset_that_is_missing_stops_its_rows_only(galaxies, tmp_path):
         "not yet seed 0": "The directory 'absent' is not a finished dataset: it has no dataset.yaml.",
     }
     result = run_experiment(config, only_tables=True)
-    assert dict(result.failed) == {"here seed 0": "not finished", "not yet seed 0": "not finished"}
+    assert dict(result.failed) == {
+        "here seed 0": "not finished",
+        "not yet seed 0": "The directory 'absent' is not a finished dataset: it has no dataset.yaml.",
+    }
 
 
-# ---- the tables ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("only_tables", [True, False])
+def test_numbers_are_not_lost_since_their_dataset_is_away(make_dataset, tmp_path, only_tables):
+    dataset = make_dataset()
+    axes = {"start": {"scratch": {}}}
+    config = experiment(dataset, tmp_path / "out", axes=axes, rows=None, seeds=[0], baselines=False)
+    folder = make_plan(config).jobs[0].config.out
+    folder.mkdir(parents=True)
+    (folder / "test.yaml").write_text(yaml.safe_dump({"gzmass": __version__, "measured": {"rmse_dex": 0.1}}))
+    assert run_experiment(config, only_tables=True).failed == []
+    before = {file: file.read_bytes() for file in config.out.glob("results.*")}
+    assert len(before) == 2
+    dataset.rename(dataset.with_name("away"))
+    with pytest.raises(DataError, match=r"numbers of the training 'scratch seed 0', which would be lost, "):
+        run_experiment(config, only_tables=only_tables)
+    assert {file: file.read_bytes() for file in config.out.glob("results.*")} == before
 
 
-def test_means_spreads_and_published_values_in_markdown(galaxies, tmp_path):
-    rows = [
-        {"at": {"start": "scratch", "metadata": "D"}, "published": {"rmse_linear": 0.21}, "note": "first"},
-        {"at": {"start": "scratch", "metadata": "none"}},
-    ]
-    config = experiment(galaxies, tmp_path, rows=rows)
-    plan = make_plan(config)
-    numbers = [{"rmse_linear": 0.9, "coverage_68": 0.70}, {"rmse_linear": 1.0, "coverage_68": 0.60}]
-    outcomes = {job.fingerprint: numbers[seed] for seed, job in plan.cells[0].jobs.items()}
-    outcomes |= {job.fingerprint: None for job in plan.cells[1].jobs.values()}
-    outcomes[plan.cells[1].jobs[1].fingerprint] = {"rmse_linear": 0.5}
-    write_tables(experiment_table(plan, outcomes, {}), plan, config)
-    text = (tmp_path / "results.md").read_text()
-    assert "| start | metadata | note | seeds | RMSE | published | in 68 % [%] |" in text
-    assert "| scratch | D | first | 2 | 0.950 ± 0.071 | 0.210 | 65.0 ± 7.1 |" in text
-    assert "| scratch | none |  | 1 | 0.500 |  |  |" in text
-    assert "- scratch none seed 0: not finished" in text
-
-
-def test_a_proxy_is_called_one(make_dataset, tmp_path):
-    config = experiment(make_dataset(label_kind="proxy"), tmp_path)
-    run_experiment(config.model_copy(update={"baselines": False}), only_tables=True)
-    assert "its M/L is a proxy" in (tmp_path / "results.md").read_text()
-
-
-def test_tables_of_a_page_are_rewritten(tmp_path):
-    sys.path.insert(0, str(ROOT / "docs"))
-    from update_results import update_tables
-
-    page = tmp_path / "page.md"
-    block = "<!-- table: {} -->\nold\n<!-- end of table -->\n"
-    page.write_text("before\n" + block.format("a.md") + "between\n" + block.format("b.md") + "after\n")
-    (tmp_path / "a.md").write_text("| a \\1 |\n")
-    assert update_tables(page, tmp_path) == ["b.md"]
-    expected = "before\n<!-- table: a.md -->\n\n| a \\1 |\n\n<!-- end of table -->\nbetween\n" + block.format("b.md")
-    assert page.read_text() == expected + "after\n"
-    update_tables(page, tmp_path)
-    assert page.read_text() == expected + "after\n"
+def test_tables_alone_train_no_baselines(finished, galaxies, tmp_path, monkeypatch):
+    config, result, _ = finished
+    monkeypatch.setattr("gzmass.experiment.measuring.mass_to_light_baselines", None)
+    again = run_experiment(config, only_tables=True).table
+    pd.testing.assert_frame_equal(again[again["kind"] == "baseline"], result.table[result.table["kind"] == "baseline"])
+    other = run_experiment(experiment(galaxies, tmp_path / "out"), only_tables=True)
+    assert (f"baselines of {galaxies}", "not finished") in other.failed
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["results.md", "results.parquet"]
 
 
 # ---- the command line ------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from gzmass.datasets import open_dataset
 from gzmass.errors import DataError
 from gzmass.models import load_run
 from gzmass.models.domain import describe_domain, out_of_domain
-from gzmass.models.run import forward
+from gzmass.models.run import forward, read_card
 from gzmass.training import finetune_ml
 
 COLUMNS = ["distance_mpc", "luminosity_g"]
@@ -108,6 +108,21 @@ def test_directories_that_hold_no_run(tmp_path, run):
     (tmp_path / "model.keras").write_bytes((run.path / "model.keras").read_bytes()[:1000])
     with pytest.raises(DataError, match="can not be read"):
         load_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("card", "message"),
+    [
+        ("a: [1", r"can not be read: while parsing .*\.$"),
+        ("", r"its card.yaml has no key 'kind'\.$"),
+        ("{kind: finetune-ml, npix: 69, tree: null, metadata: []}", r"its card.yaml has no key 'weights_hash'\.$"),
+    ],
+)
+def test_a_damaged_card(tmp_path, card, message):
+    (tmp_path / "card.yaml").write_text(card)
+    (tmp_path / "model.keras").touch()
+    with pytest.raises(DataError, match=message):
+        read_card(tmp_path)
 
 
 def test_the_card_is_plain_yaml(run):

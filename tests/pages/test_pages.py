@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gzmass.pages import cards, figures, image_png, number, picture, render_page, table
+from gzmass.pages import cards, figures, image_png, new_figure, number, picture, render_page, table, to_png
 
 
 def test_text_is_escaped_everywhere():
@@ -34,6 +34,13 @@ def test_a_large_image_is_reduced_and_a_small_one_is_left():
         png = image_png(np.zeros((side, side, 1), np.uint8), 160)
         with Image.open(io.BytesIO(png)) as image:
             assert image.size == (shown, shown)
+
+
+def test_figures_keep_their_colours():
+    figure = new_figure(1, 1)[0]
+    figure.set_facecolor((1, 0, 0))
+    with Image.open(io.BytesIO(to_png(figure, dpi=20))) as image:
+        assert image.convert("RGB").getpixel((0, 0)) == (255, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,11 @@ from gzmass.errors import ConfigError, DataError, GzmassError
 from gzmass.evaluation.measure import join_truth, measure_votes
 from gzmass.inference import predict
 from gzmass.losses import MultinomialVotes
+from gzmass.models import build_model
 from gzmass.models.trunks import block_of
 from gzmass.training import count_seen, finetune_ml, pretrain_gz2
 from gzmass.training.claim import claim
+from gzmass.training.common import check_training
 
 SMALL = {"hidden": 16, "dropout": 0.2}
 # 36 galaxies have votes: whole batches, since each other shape of a batch is traced anew, which takes seconds
@@ -301,6 +303,16 @@ def test_a_run_of_an_earlier_version_is_continued(galaxies, pretrained, tmp_path
         pretrain_gz2(pretrain_config(galaxies, tmp_path / "run", stages=stages))
 
 
+def test_how_the_work_is_done_is_no_part_of_what_a_run_is(galaxies, tmp_path):
+    config = pretrain_config(galaxies, tmp_path / "run")
+    claim(config, open_dataset(galaxies))
+    optimization = config.optimization.model_copy(update={"devices": 2, "steps_per_execution": 4})
+    assert claim(config.model_copy(update={"optimization": optimization}), open_dataset(galaxies)) is None
+    optimization = config.optimization.model_copy(update={"precision": "bfloat16"})
+    with pytest.raises(ConfigError, match=r"another config \(the keys optimization differ\)"):
+        claim(config.model_copy(update={"optimization": optimization}), open_dataset(galaxies))
+
+
 def test_a_folder_with_something_else_is_refused(galaxies, tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(ConfigError, match="holds something else than a run"):
@@ -444,6 +456,14 @@ def test_tensorboard_gets_its_logs_or_says_what_is_missing(galaxies, tmp_path, m
     pytest.importorskip("tensorboard", reason="tensorboard is not installed")
     pretrain_gz2(config)
     assert list((tmp_path / "run" / "tensorboard" / "votes").rglob("events.out.*"))
+
+
+def test_several_steps_at_once_are_refused_where_keras_takes_one(galaxies, tmp_path, monkeypatch):
+    model = build_model(npix=32, heads=("votes",), hidden=16)
+    config = pretrain_config(galaxies, tmp_path / "run", optimization={"steps_per_execution": 4})
+    monkeypatch.setattr("keras.backend.backend", lambda: "torch")
+    with pytest.raises(ConfigError, match="'optimization.steps_per_execution' has the value 4, but Keras on PyTorch"):
+        check_training(model, config)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,37 @@
+"""What is measured of one training: all galaxies of the test split or nothing, and by this version of gzmass."""
+
+from types import SimpleNamespace
+
+import pandas as pd
+import yaml
+from small_experiment import experiment
+
+import gzmass.inference
+import gzmass.training
+from gzmass._version import __version__
+from gzmass.experiment.measuring import measured, run_job
+from gzmass.experiment.plan import make_plan
+
+
+def one_job(galaxies, out):
+    job = make_plan(experiment(galaxies, out)).jobs[0]
+    job.config.out.mkdir(parents=True)
+    return job
+
+
+def test_galaxies_that_can_not_be_predicted_are_not_left_out(galaxies, tmp_path, monkeypatch):
+    run = SimpleNamespace(card={"n_train": 3}, tree=None)
+    predictions = pd.DataFrame({"status": ["ok", "failed"], "status_reason": ["", "its image is black"]})
+    monkeypatch.setattr(gzmass.training, "finetune_ml", lambda *_, **__: run)
+    monkeypatch.setattr(gzmass.inference, "predict", lambda *_: predictions)
+    job = one_job(galaxies, tmp_path)
+    assert run_job(job) == {"failed": "1 galaxies can not be predicted, the first since its image is black."}
+    assert measured(job) is None
+
+
+def test_what_another_version_has_measured_is_measured_anew(galaxies, tmp_path):
+    job = one_job(galaxies, tmp_path)
+    for version, found in (("0.0.0", None), (__version__, {"rmse_dex": 0.1})):
+        text = yaml.safe_dump({"gzmass": version, "measured": {"rmse_dex": 0.1}})
+        (job.config.out / "test.yaml").write_text(text)
+        assert measured(job) == found
