@@ -462,7 +462,7 @@ def test_several_steps_at_once_are_refused_where_keras_takes_one(galaxies, tmp_p
     model = build_model(npix=32, heads=("votes",), hidden=16)
     config = pretrain_config(galaxies, tmp_path / "run", optimization={"steps_per_execution": 4})
     monkeypatch.setattr("keras.backend.backend", lambda: "torch")
-    with pytest.raises(ConfigError, match="'optimization.steps_per_execution' has the value 4, but Keras on PyTorch"):
+    with pytest.raises(ConfigError, match=r"'optimization.steps_per_execution' has the value 4, but Keras on PyTorch"):
         check_training(model, config)
 
 
