@@ -74,7 +74,7 @@ def against_forward(run, shard, folder, rounds):
     """Compare a unit with the network alone; give the rows of a table."""
     columns = tuple(columns_looked_at([run.card], [*run.metadata, "luminosity_g"]))
     reading = Reading(columns, "id", "image", folder, run.npix)
-    job = Job((str(run.path),), reading, columns, (), None, None, "")
+    job = Job((str(run.path),), (run.card["weights_hash"],), reading, columns, (), None, None, "")
     rows = Rows(shard, 0, SHARD)
     table, pixels, _ = next(read_galaxies(reading, rows))
     metadata = table[run.metadata].to_numpy(dtype="float32")

@@ -347,8 +347,7 @@ def predict(
     from gzmass import console
 
     chosen = console.split(split)
-    shards = [path for path in runs if path.suffix == ".parquet"]
-    runs = [path for path in runs if path not in shards]
+    runs, shards = _runs_and_shards(runs, dataset)
     source = [*shards, dataset] if shards else dataset
     _refuse_columns(dataset, ("--id", id_column, "id"), ("--images", image_column, "image"))
     if Path(out).suffix in ("", ".") or out.endswith("/"):
@@ -400,6 +399,15 @@ def predict(
     console.made(out)
     if failed.all():
         raise typer.Exit(_INCOMPLETE)
+
+
+def _runs_and_shards(paths, dataset):
+    shards = [path for path in paths if path.suffix == ".parquet"]
+    if len(shards) == len(paths):
+        raise ConfigError(
+            f"gzmass predict needs a RUN before the galaxies. Received: shards alone, to {str(dataset)!r}."
+        )
+    return [path for path in paths if path not in shards], shards
 
 
 def _is_bare(dataset):

@@ -70,10 +70,11 @@ class PlacedRows(ParquetPyarrowReader):
         Yields
         ------
         pyarrow.Table
-            Rows with finite ``ra`` and ``dec``.
+            Rows with a position: finite ``ra``, and ``dec`` from -90 to 90.
         """
         for table in super().read(input_file, read_columns):
-            yield table.filter(pc.and_(pc.is_finite(table["ra"]), pc.is_finite(table["dec"])).fill_null(False))
+            inside = pc.less_equal(pc.abs(table["dec"]), 90)
+            yield table.filter(pc.and_(pc.is_finite(table["ra"]), inside).fill_null(False))
 
 
 def import_parts(out, parts, n_rows, client=None):

@@ -28,6 +28,7 @@ UNITS = {
     "pixel_scale_arcsec": "arcsec",
     **{f"{prefix}{name}": "nanomaggy" for prefix in ("", "colour_") for name in ("flux", "flux_err")},
 }
+_EXACT = 2**53  # largest integer up to which a floating-point number holds every one
 _NANOMAGGY = u.Unit(3.631 * u.uJy)  # AB
 _NANOMAGGIES = {"nanomaggy", "nanomaggies", "nanomaggie", "nmgy", "nmgys"}
 _LOGARITHM = re.compile(r"\[(.+)\]|log(?:10)?\((.+)\)")  # as VizieR and others write dex(...)
@@ -220,7 +221,13 @@ def concat_set_aside(tables):
 
 def _numbers(values, ours, where):
     """Numbers of a column, and whether they were sexagesimal text, which is in degrees by now."""
-    numbers = pd.to_numeric(values, errors="coerce").astype(np.float64)
+    numbers = pd.to_numeric(values, errors="coerce")
+    if pd.api.types.is_integer_dtype(numbers) and (numbers.abs() > _EXACT).any():
+        raise DataError(
+            f"The {where} holds integers above 2**53, which would lose digits as numbers; ids are matched by id and "
+            "match.through."
+        )
+    numbers = numbers.astype(np.float64)
     unreadable = numbers.isna() & values.notna()
     if unreadable.any():
         value = values[unreadable].iloc[0]

@@ -30,7 +30,7 @@ from gzmass.errors import ConfigError
 
 __all__ = ["Catalogs", "check_columns", "read_catalogs"]
 
-_OURS = ("id", "file", "split", "reason", *MEASURED)
+_OURS = ("id", "file", "split", "reason", "image", *MEASURED)
 _RATIO = ("log_ml_g", "log_ml_g_err", "ml_g", "ml_g_err")
 _MASS = ("log_mstar", "log_mstar_err")
 _LIGHT = ("luminosity_g", "log_luminosity_err")

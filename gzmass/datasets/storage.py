@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import socket
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,6 +30,8 @@ __all__ = [
 
 #: How the images of a dataset can be stored.
 STORAGES = ("files", "shards")
+
+_HOST = socket.gethostname().split(".")[0]
 
 
 def check_storage(storage):
@@ -169,8 +173,9 @@ def write_png(path, galaxy_id, png):
     png : bytes
         The image, encoded.
     """
-    # as `write_atomically`, with half of its calls to the system, of which every image costs one set
-    partial = f"{path}/images/.partial-{os.getpid()}.png"
+    # as `write_atomically`, with half of its calls to the system, of which every image costs one set; a worker of Dask
+    # may have several threads
+    partial = f"{path}/images/.partial-{_HOST}-{os.getpid()}-{threading.get_ident()}.png"
     try:
         with open(partial, "wb") as file:  # noqa: PTH123
             file.write(png)

@@ -74,6 +74,9 @@ def _read(file):
     for key in ("jobs", "cores", "memory"):
         if key not in settings:
             raise ConfigError(f"The Slurm configuration {str(file)!r} lacks the key {key!r}.")
-    if type(settings["jobs"]) is not int or settings["jobs"] < 1:
-        raise ConfigError(f"'jobs' of {str(file)!r} must be a whole number from 1 on. Received: {settings['jobs']!r}.")
+    for key in ("jobs", "cores"):
+        if type(settings[key]) is not int or settings[key] < 1:
+            raise ConfigError(f"{key!r} of {str(file)!r} must be a whole number from 1 on. Received: {settings[key]!r}.")
+    if not isinstance(settings.get("walltime", ""), str):  # YAML reads 12:00:00 as a number, that of its seconds
+        raise ConfigError(f"'walltime' of {str(file)!r} must stand in quotes, as '12:00:00'.")
     return settings

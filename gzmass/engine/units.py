@@ -123,6 +123,8 @@ def refuse_another(out, recipe, mark, what):
         It holds something else, or ``recipe.yaml`` says another recipe or can not be read.
     """
     file = out / RECIPE
+    if what == "predictions" and (out / "dataset.yaml").is_file():
+        raise ConfigError(f"The directory {str(out)!r} is a dataset; choose another directory for the predictions.")
     if file.is_file():
         try:
             found = yaml.safe_load(file.read_text(encoding="utf-8"))

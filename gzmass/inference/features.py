@@ -8,8 +8,10 @@ import keras
 import numpy as np
 import pandas as pd
 
+from gzmass.engine import require_space
 from gzmass.errors import DataError
 from gzmass.inference.feature_files import FORMATS, MOST_IN_FITS, write_feature_file
+from gzmass.inference.provenance import refuse_other_table
 from gzmass.models import Run, build_model, load_run
 
 __all__ = ["features", "write_features"]
@@ -99,11 +101,13 @@ def write_features(run, dataset, out, rows=None, keep_constant=False, progress=N
     ConfigError
         The weights can not be had.
     DataError
-        As in `features`; or the ending of `out` stands for no format, or FITS is to hold an id that is not ASCII.
+        As in `features`; or the ending of `out` stands for no format, FITS is to hold an id that is not ASCII, or `out`
+        is there and is something else than a table of features.
     """
     out = Path(out)
     if out.suffix.lower() not in FORMATS:
         raise DataError(f"The features can not be written to {str(out)!r}: allowed endings are {', '.join(FORMATS)}.")
+    refuse_other_table(out, "table of features", lambda names: names[:1] == ["id"] and "feature_" in "".join(names))
     trunk, rows = _open_trunk(run, dataset), _row_numbers(dataset, rows)
     if out.suffix.lower() == ".fits" and trunk.n_neurons > MOST_IN_FITS:
         raise DataError(
@@ -114,6 +118,7 @@ def write_features(run, dataset, out, rows=None, keep_constant=False, progress=N
     with TemporaryDirectory(dir=out.parent, prefix=".partial-features-", ignore_cleanup_errors=True) as scratch:
         shape = (len(rows), trunk.n_neurons)
         file = Path(scratch) / "all.npy"
+        require_space(file, 4 * shape[0] * shape[1])  # a memory map ends the process where the space runs out
         values = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
         kept, record = _compute(trunk, dataset, rows, values, keep_constant, progress)
         ids = dataset.table["id"].to_numpy()[rows]

@@ -1,8 +1,9 @@
 """The part of a predictions table that one unit of work makes: rows read and decoded ahead of the network."""
 
 import json
+import socket
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,8 @@ class Job:
     ----------
     runs : tuple of str
         The run directories: one, or those of an ensemble.
+    weights : tuple of str
+        Hashes of their weights.
     reading : gzmass.inference.reading.Reading
         What is read of the galaxies.
     metadata : tuple of str
@@ -43,6 +46,7 @@ class Job:
     """
 
     runs: tuple
+    weights: tuple
     reading: Reading
     metadata: tuple
     kept: tuple
@@ -69,7 +73,7 @@ def make_part(job, rows, path):
     DataError
         The file of the galaxies is missing or damaged, or the model can not be loaded, which ends the run.
     """
-    predictor = _load(job.runs)
+    predictor = _load(job.runs, job.weights)
     chunks = [_predict(job, predictor, *chunk) for chunk in read_ahead(read_galaxies(job.reading, rows))]
     chunks = chunks or [_predict(job, predictor, *no_galaxies(job.reading, rows))]
     table = pd.concat(chunks, ignore_index=True)
@@ -84,17 +88,28 @@ def make_part(job, rows, path):
     pq.write_table(table, path)
 
 
-@cache
-def _load(runs):
-    """Open the model, once a process."""
-    from gzmass.inference.ensemble import load_ensemble  # noqa: PLC0415  Keras, which reading does without
-    from gzmass.models import load_run  # noqa: PLC0415
-
+@lru_cache(maxsize=1)
+def _load(runs, weights):
+    """Open the model, once a process: a worker may outlive the model that it has opened."""
     try:
-        return load_run(runs[0]) if len(runs) == 1 else load_ensemble(runs)
+        return _open(runs, weights)
     except DataError as error:
         error.ends_run = True  # no other unit would fare better
         raise
+
+
+def _open(runs, weights):
+    from gzmass.inference.ensemble import load_ensemble  # noqa: PLC0415  Keras, which reading does without
+    from gzmass.models import load_run  # noqa: PLC0415
+
+    opened = [load_run(run) for run in runs]
+    for run, wanted in zip(opened, weights, strict=True):
+        if run.card.get("weights_hash") != wanted:
+            raise DataError(
+                f"The run {str(run.path)!r} has other weights on {socket.gethostname()!r} than where the command was "
+                "given: it has changed since, or the worker sees other files."
+            )
+    return opened[0] if len(opened) == 1 else load_ensemble(opened)
 
 
 def _predict(job, predictor, table, pixels, reasons):
@@ -104,8 +119,7 @@ def _predict(job, predictor, table, pixels, reasons):
     metadata = {name: table[name].to_numpy(dtype="float32", na_value=np.nan) for name in known}
     metadata = pd.DataFrame(metadata, index=table.index)
     predicted = predict_rows(predictor, metadata, pixels, reasons)
-    if job.stretch is not None:
-        judge_stretch(predicted, getattr(predictor, "runs", [predictor])[0], job.stretch)
+    judge_stretch(predicted, getattr(predictor, "runs", [predictor])[0], job.stretch)
     first = {"id": table[job.reading.id_column], **{ours: table[theirs] for ours, theirs in job.kept}}
     if job.positions and "_healpix_29" not in first:
         first = {"_healpix_29": _healpix(*(table[name].to_numpy(dtype=float) for name in job.positions)), **first}

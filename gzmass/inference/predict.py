@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gzmass.catalogs.pieces import column_names
 from gzmass.engine import write_atomically
 from gzmass.errors import DataError
 from gzmass.evaluation import QUANTITIES
 from gzmass.inference.ensemble import Ensemble, load_ensemble
-from gzmass.inference.provenance import describe_column, provenance
+from gzmass.inference.provenance import describe_column, provenance, refuse_other_table
 from gzmass.inference.reading import read_ahead
 from gzmass.inference.rows import judge_stretch, predict_rows, refuse_other_tree
 from gzmass.models import Run, load_run
@@ -60,7 +59,7 @@ def predict(run, dataset, split=None, out=None, progress=None):
     """
     if out is not None:
         _format(out)
-        _refuse_other_file(Path(out))
+        refuse_other_table(out, "table of predictions", _MARKS.issubset)
     predictor = _open(run)
     runs = predictor.runs if isinstance(predictor, Ensemble) else [predictor]
     npix = runs[0].npix
@@ -125,7 +124,7 @@ def write_predictions(predictions, path):
     """
     path = Path(path)
     kind = _format(path)
-    _refuse_other_file(path)
+    refuse_other_table(path, "table of predictions", _MARKS.issubset)
     with write_atomically(path) as temporary:
         if kind == "parquet":
             predictions.to_parquet(temporary, index=False)
@@ -139,18 +138,6 @@ def write_predictions(predictions, path):
                     f"The predictions can not be written to {str(path)!r}: FITS holds no {str(error.object)!r}, which "
                     "is not ASCII; take .parquet or .ecsv."
                 ) from None
-
-
-def _refuse_other_file(path):
-    """Refuse to replace what is no table of predictions: a slip of the hand may name one's own catalogue."""
-    if not path.exists():
-        return
-    try:
-        there = column_names(path)
-    except DataError:
-        there = ()
-    if not set(there) >= _MARKS:
-        raise DataError(f"{str(path)!r} is there and is no table of predictions: give another name, or remove it.")
 
 
 def _format(path):

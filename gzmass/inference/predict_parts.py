@@ -124,12 +124,13 @@ def predict_parts(runs, galaxies, out, engine=None, split=None, progress=None, s
     if source.healpix_column:
         kept = [("_healpix_29", source.healpix_column), *kept]
     columns = (*metadata, *(theirs for _, theirs in kept))
-    folder, npix = source.folder.resolve(), cards[0]["npix"]
+    folder, npix = source.folder and source.folder.resolve(), cards[0]["npix"]
     stretch = source.info.get("stretch")
     if say and stretch is None:
         say("how the images were stretched is not known: they are taken for stretched as those of the run")
     job = Job(
         runs=tuple(map(str, runs)),
+        weights=tuple(card.get("weights_hash") for card in cards),
         reading=Reading(columns, source.id_column, source.image_column, folder, npix, split),
         metadata=tuple(metadata),
         kept=tuple(kept),
@@ -147,6 +148,8 @@ def predict_parts(runs, galaxies, out, engine=None, split=None, progress=None, s
         counts = _counts(units, job.mark)
         hats, note = _finish(source, out, [unit.output for unit in units if unit.output.is_file()], engine, say)
     sums = [sum(count[key] for count in counts) for key in ("rows", "failed", "outside")]
+    if not (sums[0] or ran.failed):
+        raise DataError(f"There are no galaxies of the split {split!r} in {source.name!r}.")
     return PartsSummary(out, *sums, len(units), ran.found, ran.failed, hats, note)
 
 
@@ -195,8 +198,12 @@ def _units(source, out):
         for first, end in zip(bounds, [*bounds[1:], file.n_rows], strict=True):
             output = folder / f"part-{number:06d}-{first:09d}.parquet"
             name = f"{file.path.name} rows {first} to {end - 1}"
-            units.append(Unit(name, output, end - first, Rows(file.path.resolve(), first, end - first)))
+            units.append(Unit(name, output, end - first, Rows(_absolute(file.path), first, end - first)))
     return units
+
+
+def _absolute(path):
+    return path.parent.resolve() / path.name  # of a link: paths of images are relative to where it stands
 
 
 def _counts(units, mark):
@@ -248,5 +255,5 @@ def _finish(source, out, parts, engine, say):
 
 def _count_placed(part):
     table = pq.read_table(part, columns=["ra", "dec"])
-    placed = np.isfinite(table["ra"].to_numpy()) & np.isfinite(table["dec"].to_numpy())
+    placed = np.isfinite(table["ra"].to_numpy()) & (np.abs(table["dec"].to_numpy()) <= 90)
     return len(table), int(placed.sum())

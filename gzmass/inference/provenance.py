@@ -1,10 +1,13 @@
-"""What a table of predictions says of itself: what made it, and what its columns are."""
+"""What a table of predictions says of itself: what made it, and what its columns are; and what it does not replace."""
 
 import re
+from pathlib import Path
 
 from gzmass._version import __version__
+from gzmass.catalogs.pieces import column_names
+from gzmass.errors import DataError
 
-__all__ = ["describe_column", "provenance"]
+__all__ = ["describe_column", "provenance", "refuse_other_table"]
 
 # the first pattern that fits the whole name; what is in brackets is the unit
 _COLUMNS = {
@@ -78,3 +81,31 @@ def provenance(runs, dataset, split):
         "split": split or "all",
         **known,
     }
+
+
+def refuse_other_table(path, what, is_ours):
+    """Refuse to replace a file that is something else: a slip of the hand may name one's own catalogue.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file to write, which may be there.
+    what : str
+        What it is to be, in words.
+    is_ours : callable
+        Called with the names of the columns of the file; tells whether it is one.
+
+    Raises
+    ------
+    DataError
+        It is there and is something else.
+    """
+    path = Path(path)
+    if not path.exists():
+        return
+    try:
+        there = column_names(path)
+    except DataError:
+        there = []
+    if not is_ours(there):
+        raise DataError(f"{str(path)!r} is there and is no {what}: give another name, or remove it.")

@@ -32,8 +32,8 @@ class Reading:
         Columns, as far as they are there.
     id_column, image_column : str or None
         As in `gzmass.inference.sources.Source`.
-    folder : pathlib.Path
-        What paths of images are relative to.
+    folder : pathlib.Path or None
+        What paths of images are relative to; None for the folder of the file that they stand in.
     npix : int
         Side of the images [px].
     split : str or None
@@ -43,7 +43,7 @@ class Reading:
     columns: tuple
     id_column: str
     image_column: str | None
-    folder: Path
+    folder: Path | None
     npix: int
     split: str | None = None
 
@@ -142,7 +142,7 @@ def read_galaxies(reading, rows):
     """
     with ThreadPoolExecutor(2) as pool:  # decoding is a tenth of the work
         for table, images in _read(reading, rows):
-            yield table, *_decode(reading, images, pool)
+            yield table, *_decode(reading, reading.folder or rows.path.parent, images, pool)
 
 
 def no_galaxies(reading, rows):
@@ -214,7 +214,7 @@ def _split(reading, batch):
     return batch.to_pandas(), images
 
 
-def _decode(reading, images, pool):
+def _decode(reading, folder, images, pool):
     pixels = np.zeros((len(images), reading.npix, reading.npix), dtype=np.uint8)
     reasons = np.full(len(images), "", dtype=object)
 
@@ -223,7 +223,7 @@ def _decode(reading, images, pool):
             try:
                 data = images[k]
                 if isinstance(data, str | Path):
-                    data = (reading.folder / data).read_bytes()
+                    data = (folder / data).read_bytes()
                 pixels[k] = decode_png(data, reading.npix)
             except DataError as error:
                 reasons[k] = str(error)
@@ -248,12 +248,13 @@ def first_npix(source):
         Its side [px]; None if there is none among the first rows.
     """
     reading = Reading((), source.id_column, source.image_column, source.folder, 0)
+    folder = source.folder or source.files[0].path.parent
     for _, images in _read(reading, Rows(source.files[0].path, 0, _READ)):
         for image in images:
             try:
-                data = (source.folder / image).read_bytes() if isinstance(image, str | Path) else image
+                data = (folder / image).read_bytes() if isinstance(image, str | Path) else image
                 with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
                     return picture.size[0]
-            except (OSError, TypeError):
+            except (OSError, TypeError, Image.DecompressionBombError):
                 continue
     return None

@@ -55,10 +55,10 @@ def judge_stretch(predictions, run, stretch):
     run : gzmass.models.Run
         The run.
     stretch : dict or None
-        How the images were stretched.
+        How the images were stretched; None where it is not known, and they are taken for stretched as those of the run.
     """
     trained = run.card["dataset"].get("stretch")
-    if trained != stretch:
+    if stretch not in (None, trained):
         reason = f"stretch {stretch} instead of {trained}"
         predictions["in_domain"] = False
         predictions["out_of_domain_reason"] = [

@@ -76,8 +76,8 @@ class Source:
         Their columns.
     id_column, image_column : str or None
         Where ids and images stand; without a column of images they are ``images/<id>.png`` in `folder`.
-    folder : pathlib.Path
-        What paths of images are relative to.
+    folder : pathlib.Path or None
+        What paths of images are relative to; None for the folder of the file that they stand in.
     info : dict
         What is known of all images: of a dataset directory its ``dataset.yaml``, of shards the stretch that they
         say, else nothing.
@@ -93,7 +93,7 @@ class Source:
     schema: pa.Schema
     id_column: str
     image_column: str | None
-    folder: Path
+    folder: Path | None
     info: dict
     positions: tuple | None
     healpix_column: str | None = None
@@ -217,7 +217,7 @@ def _shards(name, paths, id_column, image_column):
     columns = _columns(schema, files[0].path, id_column, image_column)
     # of a part of a dataset the fingerprint must not be that of the whole
     info = {key: value for info in infos.values() for key, value in info.items() if key != "content_hash"} or said
-    return Source(name, "shards", files, schema, *columns, Path(paths[0]).parent, info, _positions(schema))
+    return Source(name, "shards", files, schema, *columns, None, info, _positions(schema))
 
 
 def _refuse_twice(files):

@@ -120,6 +120,13 @@ def test_an_element_of_a_column_of_vectors_has_its_unit(tmp_path, ending):
     assert named_columns(table, {"radius_arcsec": "r[1]"}, str(file))["radius_arcsec"].tolist() == [120, 240]
 
 
+def test_integers_that_would_lose_digits_are_refused():
+    table = pd.DataFrame({"id": [1, 2], "nsa_id": [10**17 + 1, 10**17 + 2], "n": [2**53, 7]})
+    assert named_columns(table, {"n": "n"}, "t.csv")["n"].tolist() == [2**53, 7]
+    with pytest.raises(DataError, match=r"column 'nsa_id' of 't.csv' holds integers above 2\*\*53"):
+        named_columns(table, {"nsa_id": "nsa_id"}, "t.csv")
+
+
 def test_a_text_without_names_takes_those_that_are_given(tmp_path):
     (tmp_path / "t.dat").write_text("1 0.1\n2 0.2\n")
     table, _ = read_table(tmp_path / "t.dat", "id", names=["id", "z"])

@@ -171,6 +171,8 @@ def test_slurm_jobs_are_workers(slurm):
         ("cores: 1\nmemory: 1GB\n", "lacks the key 'jobs'"),
         ("jobs: 0\ncores: 1\nmemory: 1GB\n", "'jobs' of .* from 1 on. Received: 0"),
         ("jobs: 1\ncores: 1\nmemory: 1GB\nwall_time: 1\n", "unknown key 'wall_time'; did you mean 'walltime'"),
+        ("jobs: 1\ncores: 1\nmemory: 1GB\nwalltime: 12:00:00\n", "'walltime' of .* must stand in quotes"),
+        ("jobs: 1\ncores: 0\nmemory: 1GB\n", "'cores' of .* from 1 on. Received: 0"),
         ("- jobs\n", "must be a mapping"),
         ("jobs: [\n", "is not a YAML file"),
     ],

@@ -133,6 +133,16 @@ def test_bad_requests(run, galaxies, make_dataset, tmp_path):
         features(run, dark)
 
 
+def test_a_table_of_something_else_is_not_replaced(run, galaxies, tmp_path):
+    file = tmp_path / "catalogue.csv"
+    file.write_text("id,z\n1,0.1\n")
+    with pytest.raises(DataError, match=r"catalogue.csv' is there and is no table of features"):
+        write_features(run, open_dataset(galaxies), file)
+    assert file.read_text() == "id,z\n1,0.1\n"
+    write_features(run, open_dataset(galaxies), tmp_path / "f.csv")
+    write_features(run, open_dataset(galaxies), tmp_path / "f.csv")
+
+
 def test_weights_that_have_seen_no_galaxies(make_dataset, monkeypatch):
     pytest.importorskip("keras_hub", reason="keras-hub is not installed")
     loaded = []

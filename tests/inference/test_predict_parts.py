@@ -21,6 +21,7 @@ from gzmass.datasets.write import encode_png
 from gzmass.engine import open_engine
 from gzmass.errors import ConfigError, DataError
 from gzmass.inference import find_galaxies, predict, predict_parts
+from gzmass.models import load_run
 from gzmass.training import finetune_ml
 
 with warnings.catch_warnings():  # lsdb sets an option that pandas 3 no longer has
@@ -113,6 +114,77 @@ def test_parts_equal_the_table(run, placed, expected, tmp_path, storage):
     assert (made.n_rows, made.n_failed, made.n_units) == (N, 0, 4 if storage == "bare" else 1)
     assert seen[-1] == (N, N)
     assert parts(tmp_path / "out" / "parts")["status"].unique().tolist() == ["ok"]
+
+
+def paths_beside(dataset, folder, rows):
+    """A Parquet file whose images are files of a folder beside it, called alike in every folder."""
+    data = open_dataset(dataset)
+    (folder / "img").mkdir(parents=True)
+    table = data.table.iloc[rows].reset_index(drop=True)
+    for k, image in enumerate(data.images(rows)[..., 0]):
+        (folder / "img" / f"{k}.png").write_bytes(encode_png(image))
+    table.assign(image=[f"img/{k}.png" for k in range(len(rows))]).to_parquet(folder / "shard.parquet")
+    return folder / "shard.parquet"
+
+
+def test_paths_of_images_are_relative_to_their_own_file(run, placed, expected, tmp_path):
+    files = [paths_beside(placed, tmp_path / name, np.arange(k, k + 10)) for name, k in (("a", 0), ("b", 10))]
+    predict_parts(run, files, tmp_path / "out", Here())
+    same(
+        parts(tmp_path / "out" / "parts").drop(columns=["domain_score"], errors="ignore"),
+        expected.iloc[:20][["id", "log_ml_g"]],
+    )
+
+
+def test_a_worker_that_has_opened_the_run_before_notices_that_it_is_another(run):
+    from gzmass.inference.parts import _load
+
+    card = load_run(run).card
+    assert _load((str(run),), (card["weights_hash"],)) is _load((str(run),), (card["weights_hash"],))
+    with pytest.raises(DataError, match=r"run '.*' has other weights on '.*' than where the command was given") as told:
+        _load((str(run),), ("another",))
+    assert told.value.ends_run
+
+
+def test_a_split_without_galaxies_is_refused(run, placed, tmp_path):
+    source = copy_of(placed, tmp_path / "data")
+    table = pd.read_parquet(source / "catalog.parquet")
+    table.assign(split="train").to_parquet(source / "catalog.parquet")
+    with pytest.raises(DataError, match=r"There are no galaxies of the split 'val' in"):
+        predict_parts(run, source, tmp_path / "out", Here(), split="val")
+
+
+def test_a_declination_beyond_the_poles_is_no_position(run, make_dataset, tmp_path):
+    def misplace(table):
+        place(table)
+        table.loc[0, "dec"] = -999.0
+
+    made = predict_parts(run, make_dataset(edit=misplace), tmp_path / "out", Here())
+    assert made.note == "2 galaxies without a position are not in the HATS catalogue"
+    assert len(lsdb.open_catalog(made.hats).compute()) == N - 2
+
+
+def test_a_dataset_is_not_taken_for_predictions(run, placed, tmp_path):
+    out = copy_of(placed, tmp_path / "data")
+    with pytest.raises(ConfigError, match=r"is a dataset; choose another directory for the predictions"):
+        predict_parts(run, placed, out, Here())
+
+
+def test_unknown_stretches_are_judged_alike_in_a_table_and_in_parts(run, placed, tmp_path):
+    source = copy_of(placed, tmp_path / "data")
+    info = yaml.safe_load((source / "dataset.yaml").read_text())
+    del info["stretch"]
+    (source / "dataset.yaml").write_text(yaml.safe_dump(info))
+    predict_parts(run, source, tmp_path / "out", Here())
+    found = parts(tmp_path / "out" / "parts").set_index("id")["in_domain"]
+    table = predict(run, open_dataset(source)).set_index("id")["in_domain"]
+    assert found.loc[table.index].tolist() == table.tolist()
+    assert table.any()
+
+
+def test_a_forgotten_run_is_told(capsys, tmp_path):
+    assert main(["predict", "a.parquet", "b.parquet", "--out", str(tmp_path / "x") + "/"]) == 2
+    assert "needs a RUN before the galaxies" in capsys.readouterr().err
 
 
 def test_of_galaxies_with_positions_a_catalogue_is_made_that_lsdb_opens(run, placed, expected, tmp_path):
