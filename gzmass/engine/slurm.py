@@ -71,12 +71,16 @@ def _read(file):
             near = difflib.get_close_matches(str(key), allowed, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; allowed are {', '.join(sorted(allowed))}."
             raise ConfigError(f"The Slurm configuration {str(file)!r} has an unknown key {key!r}{hint}")
+    _check_values(settings, str(file))
+    return settings
+
+
+def _check_values(settings, file):
     for key in ("jobs", "cores", "memory"):
         if key not in settings:
-            raise ConfigError(f"The Slurm configuration {str(file)!r} lacks the key {key!r}.")
+            raise ConfigError(f"The Slurm configuration {file!r} lacks the key {key!r}.")
     for key in ("jobs", "cores"):
         if type(settings[key]) is not int or settings[key] < 1:
-            raise ConfigError(f"{key!r} of {str(file)!r} must be a whole number from 1 on. Received: {settings[key]!r}.")
+            raise ConfigError(f"{key!r} of {file!r} must be a whole number from 1 on. Received: {settings[key]!r}.")
     if not isinstance(settings.get("walltime", ""), str):  # YAML reads 12:00:00 as a number, that of its seconds
-        raise ConfigError(f"'walltime' of {str(file)!r} must stand in quotes, as '12:00:00'.")
-    return settings
+        raise ConfigError(f"'walltime' of {file!r} must stand in quotes, as '12:00:00'.")
