@@ -18,14 +18,8 @@ import pandas as pd
 from _tables import parser, print_table
 from sklearn.metrics import r2_score, root_mean_squared_error
 
-from gzmass.evaluation import (
-    apply_calibration,
-    calibrate_intervals,
-    coverage_in_thirds,
-    evaluate,
-    mass_to_light_metrics,
-    vote_metrics,
-)
+from gzmass.calibration import apply_calibration, calibrate_intervals, coverage_in_thirds
+from gzmass.evaluation import evaluate, mass_to_light_metrics, vote_metrics
 from gzmass.evaluation.baselines import image_statistics
 from gzmass.tree import load_tree
 

@@ -13,10 +13,10 @@ import sys
 import numpy as np
 from scipy.special import ndtri
 
+from gzmass.calibration import calibrate_intervals, choose_calibration
+from gzmass.calibration.conformal import LEVELS, interval_columns, interval_scores
+from gzmass.calibration.groups import QUANTITIES, calibrate_groups
 from gzmass.datasets import open_dataset
-from gzmass.evaluation import calibrate_intervals, choose_calibration
-from gzmass.evaluation.calibration import LEVELS, interval_columns, interval_scores
-from gzmass.evaluation.groups import QUANTITIES, calibrate_groups
 from gzmass.evaluation.image_statistics import statistics_of_rows
 from gzmass.models import load_run
 from gzmass.models.forward import forward

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 from _tables import missing, parser, print_table, spread, take_turns
 
+from gzmass.calibration import calibrate_intervals
 from gzmass.config import FinetuneConfig, ModelConfig
 from gzmass.datasets import change_storage, open_dataset, split_by_id, write_dataset
-from gzmass.evaluation import calibrate_intervals
 from gzmass.images import log_stretch
 from gzmass.inference import predict
 from gzmass.models import Run, build_model

@@ -25,7 +25,7 @@ def compare_runs(joined, dataset, split, sections, compare):
     -------
     list of dict
         The run first: ``name``; ``mass_to_light``, its row in the table of the section; ``coverage``, a list
-        of dicts with ``level`` and what `gzmass.evaluation.coverage` returns; ``votes``, the RMSE over all
+        of dicts with ``level`` and what `gzmass.calibration.coverage` returns; ``votes``, the RMSE over all
         answers. Each of the last three is None where there is none; the whole list is empty without other runs.
     """
     if not compare:

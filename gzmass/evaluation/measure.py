@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from gzmass.calibration.conformal import LEVELS, interval_columns, interval_scores, pit, sigma_scale
+from gzmass.calibration.coverage import coverage, coverage_in_thirds
+from gzmass.calibration.stellar_mass import stellar_mass
 from gzmass.errors import DataError
 from gzmass.evaluation.baselines import mass_to_light_baselines
-from gzmass.evaluation.calibration import LEVELS, interval_columns, interval_scores, pit, sigma_scale, stellar_mass
-from gzmass.evaluation.coverage import coverage, coverage_in_thirds
 from gzmass.evaluation.metrics import mass_to_light_metrics, rmse_difference, vote_metrics
 
 __all__ = [
@@ -264,7 +265,7 @@ def measure_coverage(labelled, calibration=None):
     Returns
     -------
     coverages : list of dict
-        One a level: ``level``, ``overall`` (what `gzmass.evaluation.coverage` returns) and ``thirds``, three such
+        One a level: ``level``, ``overall`` (what `gzmass.calibration.coverage` returns) and ``thirds``, three such
         by the name of the quantity.
     source : str
         Where the intervals come from.

@@ -104,7 +104,7 @@ def coverage_plot(coverages):
     Parameters
     ----------
     coverages : list of dict
-        One dict a level: ``level``, ``overall`` (what `gzmass.evaluation.coverage` returns) and
+        One dict a level: ``level``, ``overall`` (what `gzmass.calibration.coverage` returns) and
         ``thirds``, a dict of lists of three such dicts by the name of the quantity.
 
     Returns
@@ -141,7 +141,7 @@ def pit_histogram(values, n_calibrated=None):
     Parameters
     ----------
     values : array_like of float
-        What `gzmass.evaluation.pit` returned, shape (n,).
+        What `gzmass.calibration.pit` returned, shape (n,).
     n_calibrated : int, optional
         Galaxies that the distributions were calibrated on; None if they were not.
 

@@ -39,7 +39,7 @@ def share(item):
     Parameters
     ----------
     item : dict
-        What `gzmass.evaluation.coverage` returned.
+        What `gzmass.calibration.coverage` returned.
 
     Returns
     -------

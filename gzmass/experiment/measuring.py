@@ -8,14 +8,15 @@ from functools import cache
 import yaml
 
 from gzmass._version import __version__
+from gzmass.calibration import coverage
+from gzmass.calibration.conformal import LEVELS, interval_columns
 from gzmass.config import PretrainConfig
 from gzmass.datasets import open_dataset
 from gzmass.datasets.layout import read_info
 from gzmass.engine import fingerprint, held_back_errors, write_atomically
 from gzmass.errors import DataError, GzmassError
-from gzmass.evaluation import coverage, mass_to_light_metrics, vote_metrics
+from gzmass.evaluation import mass_to_light_metrics, vote_metrics
 from gzmass.evaluation.baselines import mass_to_light_baselines
-from gzmass.evaluation.calibration import LEVELS, interval_columns
 from gzmass.experiment.config import METRICS
 
 __all__ = ["measure_baselines", "measured", "run_job"]

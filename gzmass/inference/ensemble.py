@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from gzmass.calibration.conformal import calibrate_intervals, interval_scores
+from gzmass.calibration.groups import QUANTITIES, choose_calibration
+from gzmass.calibration.mixture import mixture_moments, mixture_quantile, mixture_score
 from gzmass.errors import DataError
-from gzmass.evaluation.calibration import calibrate_intervals, interval_scores
-from gzmass.evaluation.groups import QUANTITIES, choose_calibration
-from gzmass.evaluation.mixture import mixture_moments, mixture_quantile, mixture_score
 from gzmass.models import Run, load_run
 from gzmass.models.columns import assemble
-from gzmass.models.conventions import different_conventions
+from gzmass.models.conventions import LABEL_KEYS, different_conventions
 from gzmass.models.validation import read_validation
 
 __all__ = ["MIN_COMMON", "Ensemble", "load_ensemble", "refuse_different_cards"]
@@ -22,7 +22,7 @@ __all__ = ["MIN_COMMON", "Ensemble", "load_ensemble", "refuse_different_cards"]
 MIN_COMMON = 100
 
 # what the card of a run says about its dataset, and what must be the same for a mean of predictions to mean anything
-_CONVENTIONS = ("band", "stretch", "label_kind", "imf", "solar_magnitude", "solar_magnitude_g", "cosmology")
+_CONVENTIONS = ("band", "stretch", *LABEL_KEYS)
 # scores of a standard Gaussian, in the form of a calibration: what an ensemble is given that can not be calibrated
 _GAUSSIAN = ndtri((np.arange(20_000) + 0.5) / 20_000)
 
@@ -36,7 +36,7 @@ class Ensemble:
     runs : tuple of gzmass.models.Run
         The runs.
     calibration : dict
-        Calibration of the scores of the mixture, as `gzmass.evaluation.choose_calibration` gives it.
+        Calibration of the scores of the mixture, as `gzmass.calibration.choose_calibration` gives it.
     n_common : int
         Galaxies that it was calibrated on; 0 if the runs have too few in common, and the mixture is taken as it is.
     """

@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gzmass.calibration import QUANTITIES
 from gzmass.errors import DataError
-from gzmass.evaluation import QUANTITIES
 from gzmass.inference.reading import Reading, no_galaxies, read_ahead, read_galaxies
 from gzmass.inference.rows import judge_stretch, predict_rows
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gzmass.calibration import QUANTITIES
 from gzmass.engine import write_atomically
 from gzmass.errors import DataError
-from gzmass.evaluation import QUANTITIES
 from gzmass.inference.ensemble import Ensemble, load_ensemble
 from gzmass.inference.provenance import describe_column, provenance, refuse_other_table
 from gzmass.inference.reading import read_ahead

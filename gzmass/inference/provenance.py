@@ -6,6 +6,7 @@ from pathlib import Path
 from gzmass._version import __version__
 from gzmass.catalogs.pieces import column_names
 from gzmass.errors import DataError
+from gzmass.models.conventions import LABEL_KEYS
 
 __all__ = ["describe_column", "provenance", "refuse_other_table"]
 
@@ -29,8 +30,6 @@ _COLUMNS = {
     "status": "ok, or failed where the image can not be read",
     "status_reason": "why the galaxy could not be predicted",
 }
-# of the dataset that a run was trained on: what its labels mean
-_LABELS = ("band", "label_kind", "imf", "solar_magnitude", "cosmology")
 
 
 def describe_column(name):
@@ -72,7 +71,7 @@ def provenance(runs, dataset, split):
         ``label_kind``, ``imf``, ``solar_magnitude``, ``cosmology``.
     """
     trained = runs[0].card["dataset"]
-    known = {name: str(trained[name]) for name in _LABELS if trained.get(name) is not None}
+    known = {name: str(trained[name]) for name in ("band", *LABEL_KEYS) if trained.get(name) is not None}
     return {
         "gzmass": __version__,
         "runs": ", ".join(str(run.path) for run in runs),

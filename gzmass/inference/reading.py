@@ -1,8 +1,7 @@
 """Reading galaxies out of Parquet files, with their images decoded, ahead of the network."""
 
 import io
-import queue
-import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,40 +79,15 @@ def read_ahead(items, n=2):
     object
         The items.
     """
-    ready, closed = queue.Queue(n), threading.Event()
-
-    def fill():
+    items, end = iter(items), object()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(next, items, end) for _ in range(n))
         try:
-            for item in items:
-                if not _put(ready, (item, None), closed):
-                    return
-            _put(ready, (None, StopIteration()), closed)
-        except BaseException as error:  # noqa: BLE001  it is raised where the items are taken
-            _put(ready, (None, error), closed)
-
-    thread = threading.Thread(target=fill, daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, error = ready.get()
-            if isinstance(error, StopIteration):
-                return
-            if error is not None:
-                raise error
-            yield item
-    finally:
-        closed.set()
-        thread.join()
-
-
-def _put(ready, item, closed):
-    while not closed.is_set():
-        try:
-            ready.put(item, timeout=0.1)
-        except queue.Full:
-            continue
-        return True
-    return False
+            while (item := waiting.popleft().result()) is not end:
+                waiting.append(pool.submit(next, items, end))
+                yield item
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def read_galaxies(reading, rows):

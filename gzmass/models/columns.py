@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from gzmass.evaluation.calibration import stellar_mass
+from gzmass.calibration.stellar_mass import stellar_mass
 from gzmass.models.domain_score import PARTS, domain_score
 
 __all__ = ["assemble"]
@@ -15,7 +15,7 @@ def assemble(mass_to_light, luminosity, tree, parts, learnt=None):
     Parameters
     ----------
     mass_to_light : pandas.DataFrame or None
-        What `gzmass.evaluation.apply_calibration` returned.
+        What `gzmass.calibration.apply_calibration` returned.
     luminosity : array_like of float or None
         Luminosity in the g band [L_sun,g], shape (n,), NaN where unknown.
     tree : gzmass.tree.DecisionTree or None

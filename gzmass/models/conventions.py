@@ -1,6 +1,11 @@
 """Whether two datasets mean the same by their images and labels, as far as both say what they mean."""
 
-__all__ = ["different_conventions"]
+__all__ = ["IMAGE_KEYS", "LABEL_KEYS", "different_conventions"]
+
+#: What `dataset.yaml` says about the images, and about M/L: where two datasets differ in it, the same grey level or the
+#: same number means something else.
+IMAGE_KEYS = ("npix", "band", "stretch", "crop", "cutout")
+LABEL_KEYS = ("label_kind", "imf", "solar_magnitude", "cosmology")
 
 
 def different_conventions(there, here, keys):

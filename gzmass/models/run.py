@@ -15,9 +15,9 @@ import pandas as pd
 import yaml
 
 from gzmass._version import __version__
+from gzmass.calibration.conformal import apply_calibration
 from gzmass.engine import write_atomically
 from gzmass.errors import DataError
-from gzmass.evaluation.calibration import apply_calibration
 from gzmass.models.columns import assemble
 from gzmass.models.domain import out_of_domain
 from gzmass.models.domain_score import domain_parts, load_domain_score, save_domain_score

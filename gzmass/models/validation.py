@@ -25,7 +25,7 @@ def write_validation(path, ids, true, mean, sigma, quantities):
     mean, sigma : array_like of float
         Predicted log10 M/L and its standard deviation before calibration [dex], shape (n,).
     quantities : dict of str to array_like of float
-        What galaxies can be grouped by, as `gzmass.evaluation.choose_calibration` takes it; ``log_ml_g`` is `mean`.
+        What galaxies can be grouped by, as `gzmass.calibration.choose_calibration` takes it; ``log_ml_g`` is `mean`.
     """
     table = pd.DataFrame({"id": ids, "true_log_ml_g": true, "log_ml_g": mean, "sigma": sigma})
     table = table.assign(**{name: values for name, values in quantities.items() if name not in table})

@@ -5,11 +5,13 @@ import dataclasses
 import keras
 import numpy as np
 
+from gzmass.calibration import QUANTITIES, choose_calibration
 from gzmass.datasets import open_dataset
 from gzmass.errors import ConfigError, DataError
-from gzmass.evaluation import QUANTITIES, choose_calibration, mass_to_light_metrics, vote_metrics
+from gzmass.evaluation import mass_to_light_metrics, vote_metrics
 from gzmass.losses import LabelledMean, SquaredErrorMassToLight, VoteError
 from gzmass.models import build_model, initialise_mass_to_light, load_run, save_run
+from gzmass.models.conventions import IMAGE_KEYS
 from gzmass.models.run import Run, forward
 from gzmass.models.validation import write_validation
 from gzmass.training.claim import claim
@@ -26,7 +28,7 @@ from gzmass.training.devices import find_devices
 from gzmass.training.domain import domain_arrays
 from gzmass.training.seen import refuse_overlap, write_galaxies
 from gzmass.training.stages import fit_stages
-from gzmass.training.starting import IMAGE_KEYS, differences, start_from
+from gzmass.training.starting import differences, start_from
 
 __all__ = ["finetune_ml"]
 

@@ -2,14 +2,9 @@
 
 from gzmass.errors import ConfigError
 from gzmass.models import transfer_weights
-from gzmass.models.conventions import different_conventions
+from gzmass.models.conventions import IMAGE_KEYS, LABEL_KEYS, different_conventions
 
-__all__ = ["IMAGE_KEYS", "LABEL_KEYS", "differences", "start_from"]
-
-#: What `dataset.yaml` says about the images, and about M/L: where two datasets differ in it, the same grey level or the
-#: same number means something else.
-IMAGE_KEYS = ("npix", "band", "stretch", "crop", "cutout")
-LABEL_KEYS = ("label_kind", "imf", "solar_magnitude", "cosmology")
+__all__ = ["differences", "start_from"]
 
 
 def differences(source, dataset):

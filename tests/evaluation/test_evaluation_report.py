@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from gzmass.calibration import apply_calibration, calibrate_intervals
+from gzmass.calibration.groups import calibrate_groups
 from gzmass.datasets import open_dataset, write_dataset
 from gzmass.errors import ConfigError, DataError
-from gzmass.evaluation import apply_calibration, calibrate_intervals, evaluate, mass_to_light_metrics
+from gzmass.evaluation import evaluate, mass_to_light_metrics
 from gzmass.evaluation.baselines import image_statistics, mass_to_light_baselines, metadata_columns
-from gzmass.evaluation.groups import calibrate_groups
 from gzmass.evaluation.measure import join_truth, measure_mass_to_light, pit_values
 from gzmass.evaluation.plots import _short, log_ml_label, pit_histogram, predicted_against_true
 from gzmass.evaluation.wording import label_band

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gzmass.calibration import apply_calibration, calibrate_intervals
 from gzmass.datasets import open_dataset, write_dataset
-from gzmass.evaluation import apply_calibration, calibrate_intervals, evaluate
+from gzmass.evaluation import evaluate
 from gzmass.tree import load_tree
 
 pytestmark = pytest.mark.skipif(browser.CHROMIUM is None, reason="no chromium is installed")

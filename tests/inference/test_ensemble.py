@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import yaml
 
+from gzmass.calibration.conformal import interval_scores, sigma_scale
+from gzmass.calibration.mixture import mixture_moments, mixture_quantile
 from gzmass.cli import main
 from gzmass.config import FinetuneConfig
 from gzmass.datasets import open_dataset
 from gzmass.errors import DataError
-from gzmass.evaluation.calibration import interval_scores, sigma_scale
-from gzmass.evaluation.mixture import mixture_moments, mixture_quantile
 from gzmass.inference import load_ensemble, predict
 from gzmass.inference.ensemble import refuse_different_cards
 from gzmass.models import build_model, load_run, save_run

@@ -6,7 +6,7 @@ from gzmass.config import REVISIONS, FinetuneConfig, PretrainConfig, revisions_o
 from gzmass.engine import fingerprint
 from gzmass.models import build_model
 
-DEFAULTS = {1: "1801e61d4cc6ac3f"}
+DEFAULTS = {1: "6b77670a66924ac9"}
 NETWORKS = {("cnn4", 1): "4e3c52ec0480e730", ("cnn5", 1): "f9c0bd563d37dad5", ("resnet34", 1): "4e8ee592c49a9b8a"}
 SHAPE = ("filters", "kernel_size", "strides", "padding", "pool_size", "activation")
 

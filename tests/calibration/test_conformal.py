@@ -6,16 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import beta, kstest, norm
 
+from gzmass.calibration import apply_calibration, calibrate_intervals, coverage, coverage_in_thirds, pit, stellar_mass
+from gzmass.calibration.conformal import LEVELS, interval_columns
 from gzmass.errors import DataError
-from gzmass.evaluation import (
-    apply_calibration,
-    calibrate_intervals,
-    coverage,
-    coverage_in_thirds,
-    pit,
-    stellar_mass,
-)
-from gzmass.evaluation.calibration import LEVELS, interval_columns
 
 
 def heavy_tailed(n, seed, constant=False):

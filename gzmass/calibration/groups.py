@@ -6,9 +6,9 @@ calibration of its own for each group covers in each of them, at the price of fe
 
 import numpy as np
 
+from gzmass.calibration.conformal import LEVELS, calibrate_intervals, interval_columns, interval_scores
+from gzmass.calibration.coverage import same_shape
 from gzmass.errors import DataError
-from gzmass.evaluation.calibration import LEVELS, calibrate_intervals, interval_columns, interval_scores
-from gzmass.evaluation.coverage import same_shape
 
 __all__ = ["MAX_GROUPS", "MIN_PER_GROUP", "QUANTITIES", "calibrate_groups", "choose_calibration"]
 
@@ -44,7 +44,7 @@ def calibrate_groups(true, mean, sigma, quantities, by, levels=LEVELS):
     Returns
     -------
     dict
-        What `gzmass.evaluation.calibrate_intervals` returns for all galaxies, and ``groups``: ``by``; ``edges``, the
+        What `gzmass.calibration.calibrate_intervals` returns for all galaxies, and ``groups``: ``by``; ``edges``, the
         values between the groups (a galaxy on an edge belongs to the lower one); ``calibrations``, one of each group.
 
     Raises
@@ -99,7 +99,7 @@ def choose_calibration(true, mean, sigma, quantities, levels=LEVELS):
     Returns
     -------
     dict
-        What `gzmass.evaluation.calibrate_intervals` or `calibrate_groups` returns, and ``choice``, one dict for each
+        What `gzmass.calibration.calibrate_intervals` or `calibrate_groups` returns, and ``choice``, one dict for each
         way that was tried: ``by`` (None is plain), ``score`` [dex], and its ``gain`` over the plain one with
         ``gain_error``. There is no ``choice`` where there are too few galaxies for groups.
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
+from gzmass.calibration import apply_calibration, calibrate_intervals, choose_calibration, coverage_in_thirds, pit
+from gzmass.calibration.conformal import group_numbers, interval_columns, sigma_scale
+from gzmass.calibration.groups import MIN_PER_GROUP, calibrate_groups
 from gzmass.errors import DataError
-from gzmass.evaluation import apply_calibration, calibrate_intervals, choose_calibration, coverage_in_thirds, pit
-from gzmass.evaluation.calibration import group_numbers, interval_columns, sigma_scale
-from gzmass.evaluation.groups import MIN_PER_GROUP, calibrate_groups
 
 
 def galaxies(n, seed, trend=1.0):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from gzmass.evaluation.mixture import mixture_moments, mixture_quantile, mixture_score
+from gzmass.calibration.mixture import mixture_moments, mixture_quantile, mixture_score
 
 
 def test_moments_and_quantiles_are_those_of_a_sample():

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from gzmass.calibration.coverage import same_shape
 from gzmass.errors import DataError
-from gzmass.evaluation.coverage import same_shape
 
 __all__ = [
     "LEVELS",
@@ -16,7 +16,6 @@ __all__ = [
     "interval_scores",
     "pit",
     "sigma_scale",
-    "stellar_mass",
 ]
 
 LEVELS = (0.68, 0.90, 0.95)
@@ -104,7 +103,7 @@ def apply_calibration(mean, sigma, calibration, quantities=None):
     sigma : array_like of float
         Predicted standard deviation before calibration [dex], shape (n,) or one number.
     calibration : dict
-        What `calibrate_intervals` or `gzmass.evaluation.choose_calibration` returned.
+        What `calibrate_intervals` or `gzmass.calibration.choose_calibration` returned.
     quantities : mapping of str to array_like of float, optional
         What galaxies are grouped by, if they are, each of shape (n,); ``log_ml_g`` is `mean`.
 
@@ -129,7 +128,7 @@ def interval_scores(calibration, n, quantities=None):
     Parameters
     ----------
     calibration : dict
-        What `calibrate_intervals` or `gzmass.evaluation.choose_calibration` returned.
+        What `calibrate_intervals` or `gzmass.calibration.choose_calibration` returned.
     n : int
         Number of galaxies.
     quantities : mapping of str to array_like of float, optional
@@ -152,7 +151,7 @@ def group_numbers(calibration, n, quantities=None):
     Parameters
     ----------
     calibration : dict
-        What `calibrate_intervals` or `gzmass.evaluation.choose_calibration` returned.
+        What `calibrate_intervals` or `gzmass.calibration.choose_calibration` returned.
     n : int
         Number of galaxies.
     quantities : mapping of str to array_like of float, optional
@@ -222,7 +221,7 @@ def pit(true, mean, sigma, calibration=None, quantities=None):
     sigma : array_like of float
         Predicted standard deviation before calibration [dex], shape (n,) or one number.
     calibration : dict or None, default None
-        What `calibrate_intervals` or `gzmass.evaluation.choose_calibration` returned; None means a Gaussian.
+        What `calibrate_intervals` or `gzmass.calibration.choose_calibration` returned; None means a Gaussian.
     quantities : mapping of str to array_like of float, optional
         What galaxies are grouped by, if they are, each of shape (n,); ``log_ml_g`` is `mean`.
 
@@ -243,42 +242,13 @@ def pit(true, mean, sigma, calibration=None, quantities=None):
     return result
 
 
-def stellar_mass(log_ml, log_ml_sigma, luminosity, luminosity_err=None):
-    """Stellar mass from M/L and luminosity in the same band: log M* = log M/L + log L.
-
-    Parameters
-    ----------
-    log_ml : array_like of float
-        Log10 M/L [M_sun / L_sun of the band], shape (n,).
-    log_ml_sigma : array_like of float
-        Its error [dex], shape (n,).
-    luminosity : array_like of float
-        Luminosity [L_sun of the band], shape (n,).
-    luminosity_err : array_like of float or None, default None
-        Its error in the same unit, added in quadrature as err / (L ln 10) dex; None is no error.
-
-    Returns
-    -------
-    log_mstar : numpy.ndarray of float
-        Log10 of the stellar mass [M_sun], shape (n,), NaN where the luminosity is missing or not positive.
-    log_mstar_sigma : numpy.ndarray of float
-        Its error [dex], shape (n,).
-    """
-    error = 0.0 if luminosity_err is None else luminosity_err
-    log_ml, log_ml_sigma, luminosity, error = same_shape(log_ml, log_ml_sigma, luminosity, error)
-    luminosity = np.where(luminosity > 0, luminosity, np.nan)
-    log_mstar = log_ml + np.log10(luminosity)
-    sigma = np.hypot(log_ml_sigma, error / (luminosity * np.log(10)))
-    return log_mstar, np.where(np.isfinite(log_mstar), sigma, np.nan)
-
-
 def sigma_scale(calibration, n=1, quantities=None):
     """Calibrated sigma in units of the model's own: half the distance between the scores 16 and 84.
 
     Parameters
     ----------
     calibration : dict
-        What `calibrate_intervals` or `gzmass.evaluation.choose_calibration` returned.
+        What `calibrate_intervals` or `gzmass.calibration.choose_calibration` returned.
     n : int, default 1
         Number of galaxies.
     quantities : mapping of str to array_like of float, optional
