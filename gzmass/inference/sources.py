@@ -191,9 +191,16 @@ def _dataset(path):
 
 def _listed_shards(path, info):
     """Open the shards that dataset.yaml lists, and see that they are those."""
-    files = _read_footers([path / "shards" / name for name in info["shards"]])
+    files = _read_footers([path / "shards" / name for name in _shards_of(path, info)])
     _refuse_strangers(path, info, files)
     return files
+
+
+def _shards_of(path, info):
+    listed = info.get("shards", {})
+    if not isinstance(listed, dict) or not all(isinstance(shard, dict) for shard in listed.values()):
+        raise DataError(f"The dataset.yaml of {str(path)!r} is damaged: its key 'shards' is no list of shards.")
+    return listed
 
 
 def _shards(name, paths, id_column, image_column):
@@ -245,8 +252,9 @@ def _one_dataset(files):
 def _refuse_strangers(path, info, files):
     """Refuse shards that are not those that the dataset.yaml of their directory lists."""
     for file in files:
-        listed = info.get("shards", {}).get(file.path.name, {})
-        if (file.n_rows, file.hash) != (listed.get("rows"), listed.get("hash")):
+        listed = _shards_of(path, info).get(file.path.name, {})
+        # a hash may be missing, where another program has written the list
+        if (file.n_rows, listed.get("hash", file.hash)) != (listed.get("rows"), file.hash):
             raise DataError(
                 f"The shard {str(file.path)!r} is none of the dataset {str(path)!r}, whose dataset.yaml lists another "
                 "of this name or none: shards of several datasets were mixed, or one was changed."

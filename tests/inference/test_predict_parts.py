@@ -182,6 +182,24 @@ def test_unknown_stretches_are_judged_alike_in_a_table_and_in_parts(run, placed,
     assert table.any()
 
 
+@pytest.mark.parametrize("shards", [["part-00000.parquet"], None])
+def test_a_list_of_shards_that_is_damaged_is_named(placed, tmp_path, shards):
+    source = copy_of(placed, tmp_path / "data", "shards")
+    info = yaml.safe_load((source / "dataset.yaml").read_text())
+    (source / "dataset.yaml").write_text(yaml.safe_dump({**info, "shards": shards}))
+    with pytest.raises(DataError, match=r"dataset.yaml of '.*' is damaged: its key 'shards' is no list of shards"):
+        find_galaxies(source)
+
+
+def test_a_list_of_shards_may_come_without_hashes(placed, tmp_path):
+    source = copy_of(placed, tmp_path / "data", "shards")
+    info = yaml.safe_load((source / "dataset.yaml").read_text())
+    for shard in info["shards"].values():
+        del shard["hash"]
+    (source / "dataset.yaml").write_text(yaml.safe_dump(info))
+    assert find_galaxies(source).n_rows == N
+
+
 def test_a_forgotten_run_is_told(capsys, tmp_path):
     assert main(["predict", "a.parquet", "b.parquet", "--out", str(tmp_path / "x") + "/"]) == 2
     assert "needs a RUN before the galaxies" in capsys.readouterr().err
