@@ -373,7 +373,6 @@ def predict(
         )
     console.say(f"Predicting the split {split} of {dataset} with {', '.join(map(str, runs))}")
     console.load_keras()
-    from gzmass.datasets import open_dataset
     from gzmass.evaluation.sample_domain import sample_in_words
     from gzmass.inference import load_ensemble
     from gzmass.inference import predict as predict_dataset
@@ -385,8 +384,9 @@ def predict(
             console.say(f"intervals calibrated on {predictor.n_common} galaxies that all runs held out")
         elif predictor.calibration:
             console.say("the runs held out too few galaxies in common: the intervals of the mixture are not calibrated")
+    opened = _open_to_predict(dataset)
     with console.bar("predict", "galaxies") as progress:
-        predictions = predict_dataset(predictor, open_dataset(dataset), chosen, out, progress=progress)
+        predictions = predict_dataset(predictor, opened, chosen, out, progress=progress)
     failed = predictions["status"] == "failed"
     outside = int((~predictions["in_domain"] & ~failed).sum())
     console.say(f"{len(predictions)} galaxies, {outside} of them outside what the run was trained on")
@@ -399,6 +399,18 @@ def predict(
     console.made(out)
     if failed.all():
         raise typer.Exit(_INCOMPLETE)
+
+
+def _open_to_predict(dataset):
+    """Open a dataset, and say it where nobody knows how its images were stretched."""
+    from gzmass.console import say
+    from gzmass.datasets import open_dataset
+    from gzmass.inference.rows import STRETCH_UNKNOWN
+
+    opened = open_dataset(dataset)
+    if opened.info.get("stretch") is None:
+        say(STRETCH_UNKNOWN)
+    return opened
 
 
 def _runs_and_shards(paths, dataset):

@@ -17,7 +17,7 @@ from astropy.utils.exceptions import AstropyWarning
 from gzmass.catalogs.text import open_unpacked, read_layout, with_whole_rows
 from gzmass.errors import DataError
 
-__all__ = ["ROWS", "column_names", "iterate_table", "require_columns"]
+__all__ = ["EXACT", "ROWS", "column_names", "iterate_table", "require_columns"]
 
 #: Rows of a piece, unless something else is asked for.
 ROWS = 50_000
@@ -28,7 +28,8 @@ _FITS = (".fits", ".fit")
 _ENDINGS = (*_SEPARATORS, *_FITS, ".parquet", *_WHOLE)
 _PARSED = 2**14  # rows of a text that are parsed at a time where all of them are asked for
 _PIECE_BYTES = 2**25  # of a FITS table whose rows are long
-_EXACT = 2**53  # largest integer up to which a floating-point number holds every one
+#: Largest integer up to which a floating-point number holds every one.
+EXACT = 2**53
 _INTEGERS = {
     getattr(pa, name.lower())(): getattr(pd, f"{name}Dtype")()
     for name in ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
@@ -351,5 +352,5 @@ def _plain(values, missing, is_id):
         return values
     if not values.hasnans:
         return values.astype(values.dtype.numpy_dtype)
-    exact = not is_id and not values.isna().all() and values.abs().max() < _EXACT
+    exact = not is_id and not values.isna().all() and values.abs().max() < EXACT
     return values.astype(float) if exact else values

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from gzmass.catalogs.ids import clean_ids
-from gzmass.catalogs.pieces import iterate_table, require_columns
+from gzmass.catalogs.pieces import EXACT, iterate_table, require_columns
 from gzmass.catalogs.positions import refuse_hours, sexagesimal_degrees
 from gzmass.errors import ConfigError, DataError
 
@@ -28,7 +28,6 @@ UNITS = {
     "pixel_scale_arcsec": "arcsec",
     **{f"{prefix}{name}": "nanomaggy" for prefix in ("", "colour_") for name in ("flux", "flux_err")},
 }
-_EXACT = 2**53  # largest integer up to which a floating-point number holds every one
 _NANOMAGGY = u.Unit(3.631 * u.uJy)  # AB
 _NANOMAGGIES = {"nanomaggy", "nanomaggies", "nanomaggie", "nmgy", "nmgys"}
 _LOGARITHM = re.compile(r"\[(.+)\]|log(?:10)?\((.+)\)")  # as VizieR and others write dex(...)
@@ -222,7 +221,7 @@ def concat_set_aside(tables):
 def _numbers(values, ours, where):
     """Numbers of a column, and whether they were sexagesimal text, which is in degrees by now."""
     numbers = pd.to_numeric(values, errors="coerce")
-    if pd.api.types.is_integer_dtype(numbers) and (numbers.abs() > _EXACT).any():
+    if pd.api.types.is_integer_dtype(numbers) and (numbers.abs() > EXACT).any():
         raise DataError(
             f"The {where} holds integers above 2**53, which would lose digits as numbers; ids are matched by id and "
             "match.through."

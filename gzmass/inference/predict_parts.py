@@ -17,7 +17,7 @@ from gzmass.errors import DataError
 from gzmass.inference.ensemble import refuse_different_cards
 from gzmass.inference.parts import PART_KEY, Job, columns_looked_at, make_part
 from gzmass.inference.reading import Reading, Rows, first_npix
-from gzmass.inference.rows import refuse_other_tree
+from gzmass.inference.rows import STRETCH_UNKNOWN, refuse_other_tree
 from gzmass.inference.sources import Source, find_galaxies
 from gzmass.models.run import read_card
 
@@ -127,7 +127,7 @@ def predict_parts(runs, galaxies, out, engine=None, split=None, progress=None, s
     folder, npix = source.folder and source.folder.resolve(), cards[0]["npix"]
     stretch = source.info.get("stretch")
     if say and stretch is None:
-        say("how the images were stretched is not known: they are taken for stretched as those of the run")
+        say(STRETCH_UNKNOWN)
     job = Job(
         runs=tuple(map(str, runs)),
         weights=tuple(card.get("weights_hash") for card in cards),

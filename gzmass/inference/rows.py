@@ -45,6 +45,10 @@ def predict_rows(predictor, metadata, pixels, reasons):
     return predicted
 
 
+#: What is said of galaxies of which nobody says how they were stretched.
+STRETCH_UNKNOWN = "how the images were stretched is not known: they are taken for stretched as those of the run"
+
+
 def judge_stretch(predictions, run, stretch):
     """Mark images that were stretched in another way: outside what the run knows, whatever their pixels look like.
 

@@ -280,8 +280,7 @@ def explainable_r2(table):
 
     With the luminosity this reader is left with the scatter that was added, and with all of M/L where an artifact hides
     the galaxy; without it with the part of the luminosity too. No strict bound: brightness and size tell a little of
-    the luminosity, and at a known distance and luminosity the flux tells the colour by way of the K-correction, which
-    a flux to 5 % turns into 0.01 of R2.
+    the luminosity, and at a known distance and luminosity the flux tells the colour by way of the K-correction.
 
     Parameters
     ----------

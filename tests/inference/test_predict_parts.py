@@ -170,7 +170,7 @@ def test_a_dataset_is_not_taken_for_predictions(run, placed, tmp_path):
         predict_parts(run, placed, out, Here())
 
 
-def test_unknown_stretches_are_judged_alike_in_a_table_and_in_parts(run, placed, tmp_path):
+def test_unknown_stretches_are_judged_and_told_alike_in_a_table_and_in_parts(run, placed, tmp_path, capsys):
     source = copy_of(placed, tmp_path / "data")
     info = yaml.safe_load((source / "dataset.yaml").read_text())
     del info["stretch"]
@@ -180,6 +180,9 @@ def test_unknown_stretches_are_judged_alike_in_a_table_and_in_parts(run, placed,
     table = predict(run, open_dataset(source)).set_index("id")["in_domain"]
     assert found.loc[table.index].tolist() == table.tolist()
     assert table.any()
+    for out in ("table.csv", "parts/"):
+        assert main(["predict", str(run), str(source), "--out", f"{tmp_path}/{out}"]) == 0
+        assert "how the images were stretched is not known" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("shards", [["part-00000.parquet"], None])
