@@ -29,10 +29,10 @@ import pandas as pd
 from _tables import parser, print_table, spread
 from astropy.io import fits
 
-from gzmass.datasets import PrepareConfig, prepare
-from gzmass.datasets.prepare_images import Galaxy, prepare_image
 from gzmass.datasets.write import encode_png
 from gzmass.images import read_image, resample
+from gzmass.preparation import PrepareConfig, prepare
+from gzmass.preparation.images import Galaxy, prepare_image
 
 STEPS = {
     "and stretched": {"centre": "keep", "neighbours": "none"},

@@ -29,7 +29,7 @@ _HOME = {
     "load_tree": "gzmass.tree",
     "open_dataset": "gzmass.datasets",
     "predict": "gzmass.inference",
-    "prepare": "gzmass.datasets",
+    "prepare": "gzmass.preparation",
     "pretrain_gz2": "gzmass.training",
     "run_experiment": "gzmass.experiment",
 }

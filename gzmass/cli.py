@@ -65,9 +65,9 @@ def prepare(
     """Turn images and catalogues into a dataset directory."""
     from gzmass import console
     from gzmass.config import load_config
-    from gzmass.datasets import PrepareConfig
-    from gzmass.datasets import prepare as prepare_dataset
     from gzmass.engine import open_engine
+    from gzmass.preparation import PrepareConfig
+    from gzmass.preparation import prepare as prepare_dataset
 
     settings = load_config(PrepareConfig, config, overrides or ())
     console.say(f"Preparing {settings.npix}-px images in {settings.out}")

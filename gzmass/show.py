@@ -5,9 +5,10 @@ from pathlib import Path
 import yaml
 
 from gzmass.config import FinetuneConfig, PretrainConfig, load_config
-from gzmass.datasets import PrepareConfig, open_dataset
+from gzmass.datasets import open_dataset
 from gzmass.engine import RECIPE
 from gzmass.errors import GzmassError
+from gzmass.preparation import PrepareConfig
 from gzmass.tree import load_tree
 
 __all__ = ["show"]

@@ -33,7 +33,7 @@ LONGEST = (
     "models/test_run.py",
     "inference/test_ensemble.py",
     "inference/test_features.py",
-    "datasets/test_prepare_shards.py",
+    "preparation/test_prepare_shards.py",
 )
 
 

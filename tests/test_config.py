@@ -3,8 +3,8 @@
 import pytest
 
 from gzmass.config import FinetuneConfig, PretrainConfig, load_config, save_config
-from gzmass.datasets import PrepareConfig
 from gzmass.errors import ConfigError
+from gzmass.preparation import PrepareConfig
 
 NEEDED = ["dataset=data", "out=runs/a"]
 

@@ -6,7 +6,15 @@ import numpy as np
 from astropy import units as u
 from scipy.interpolate import CubicSpline
 
-__all__ = ["HUBBLE", "MAX_REDSHIFT", "OMEGA_M", "distance_modulus", "luminosity_distance", "plain"]
+__all__ = [
+    "HUBBLE",
+    "MAX_REDSHIFT",
+    "OMEGA_M",
+    "cosmology_in_words",
+    "distance_modulus",
+    "luminosity_distance",
+    "plain",
+]
 
 #: The cosmology of GSWLC and of the simulated galaxies: H0 in km/s/Mpc and the density of matter, flat.
 HUBBLE, OMEGA_M = 70.0, 0.3
@@ -110,3 +118,22 @@ def _comoving_distance(hubble, omega_m):
     model = FlatLambdaCDM(H0=hubble, Om0=omega_m)
     spline = CubicSpline(nodes, model.comoving_distance(np.expm1(nodes)).to_value(u.Mpc))
     return spline, spline.derivative()
+
+
+def cosmology_in_words(hubble, omega_m):
+    """Write a cosmology as ``dataset.yaml`` has it.
+
+    Parameters
+    ----------
+    hubble, omega_m : float or None
+        Hubble constant in km/s/Mpc and density of matter; None where not known.
+
+    Returns
+    -------
+    str or None
+        The words; None without a Hubble constant.
+    """
+    if hubble is None:
+        return None
+    density = "" if omega_m is None else f", Om = {omega_m:g}"
+    return f"H0 = {hubble:g} km/s/Mpc{density}"

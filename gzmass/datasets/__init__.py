@@ -1,17 +1,14 @@
 """Datasets of galaxies: one directory with one table and 8-bit images, split by id, in batches for Keras."""
 
 from gzmass.datasets.dataset import Dataset, open_dataset
-from gzmass.datasets.prepare import PrepareConfig, prepare
 from gzmass.datasets.split import split_by_id, subset_by_id
 from gzmass.datasets.write import begin_dataset, change_storage, write_dataset
 
 __all__ = [
     "Dataset",
-    "PrepareConfig",
     "begin_dataset",
     "change_storage",
     "open_dataset",
-    "prepare",
     "split_by_id",
     "subset_by_id",
     "write_dataset",

@@ -5,10 +5,10 @@ from functools import partial as bind
 import numpy as np
 import pandas as pd
 
+from gzmass.catalogs.distances import cosmology_in_words
 from gzmass.datasets import begin_dataset, change_storage, split_by_id, write_dataset
 from gzmass.datasets.layout import read_info
 from gzmass.datasets.parcels import write_parcel
-from gzmass.datasets.prepare_conventions import in_words
 from gzmass.datasets.split import FRACTIONS
 from gzmass.datasets.storage import check_storage, write_png
 from gzmass.datasets.write import encode_png
@@ -169,7 +169,7 @@ def _info(table, recipe):
         "sky_sigma_pixel_arcsec": NATIVE_PIXEL_ARCSEC,
         "imf": "Chabrier",
         "solar_magnitude": M_SUN_G,
-        "cosmology": in_words(COSMOLOGY["h0"], COSMOLOGY["om0"]),
+        "cosmology": cosmology_in_words(COSMOLOGY["h0"], COSMOLOGY["om0"]),
         "columns": {"all": "gzmass simulate"},
         "simulation": recipe,
         "explainable_r2": explainable_r2(table),

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 
 from gzmass import config
 from gzmass.cli import app
-from gzmass.datasets import PrepareConfig
 from gzmass.experiment import ExperimentConfig
 from gzmass.experiment.plan import make_plan
+from gzmass.preparation import PrepareConfig
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from gzmass.datasets import PrepareConfig, open_dataset, prepare
+from gzmass.datasets import open_dataset
 from gzmass.errors import ConfigError
+from gzmass.preparation import PrepareConfig, prepare
 from gzmass.simulate import explainable_r2, making, simulate
 
 

@@ -6,7 +6,7 @@ from gzmass.catalogs.conventions import Convention, convert, refuse_different
 from gzmass.catalogs.distances import HUBBLE
 from gzmass.errors import DataError
 
-__all__ = ["bring_to_hubble", "declared_convention", "filled", "in_words", "join_conventions"]
+__all__ = ["bring_to_hubble", "declared_convention", "filled", "join_conventions"]
 
 _DECLARED = ("imf", "hubble", "omega_m", "h_scaling", "solar_magnitude", "source")
 _LOGARITHMS = {"log_mstar": "log_mstar", "absolute_magnitude_g": "absolute_magnitude"}
@@ -49,25 +49,6 @@ def filled(convention, other):
         The terms of both.
     """
     return Convention(**{k: v if v is not None else getattr(other, k) for k, v in asdict(convention).items()})
-
-
-def in_words(hubble, omega_m):
-    """Write a cosmology as ``dataset.yaml`` has it.
-
-    Parameters
-    ----------
-    hubble, omega_m : float or None
-        Hubble constant in km/s/Mpc and density of matter; None where not known.
-
-    Returns
-    -------
-    str or None
-        The words; None without a Hubble constant.
-    """
-    if hubble is None:
-        return None
-    density = "" if omega_m is None else f", Om = {omega_m:g}"
-    return f"H0 = {hubble:g} km/s/Mpc{density}"
 
 
 def bring_to_hubble(table, convention, photometry):

@@ -7,9 +7,10 @@ import pytest
 from astropy.io import fits
 
 from gzmass.config import load_config
-from gzmass.datasets import PrepareConfig, open_dataset, prepare_pieces, shards, storage
-from gzmass.datasets import prepare as prepare_function
+from gzmass.datasets import open_dataset, shards, storage
 from gzmass.errors import ConfigError, DataError
+from gzmass.preparation import PrepareConfig, pieces
+from gzmass.preparation import prepare as prepare_function
 
 FIRST = 1237648721789256091
 N = 23
@@ -18,10 +19,10 @@ N = 23
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
     """Pieces of four images, shards of six in row groups of four; no page, which takes the longest."""
-    monkeypatch.setattr(prepare_pieces, "_PIECE", 4)
+    monkeypatch.setattr(pieces, "_PIECE", 4)
     monkeypatch.setattr(storage, "shard_rows", lambda _: 6)
     monkeypatch.setattr(shards, "GROUP_ROWS", 4)
-    monkeypatch.setattr("gzmass.datasets.preparation_page.write_page", lambda *_: None)
+    monkeypatch.setattr("gzmass.preparation.page.write_page", lambda *_: None)
 
 
 @pytest.fixture
@@ -59,13 +60,13 @@ def contents(path):
 
 def make_noted(monkeypatch):
     """Note the galaxies whose images are made."""
-    made, original = [], prepare_pieces.prepare_image
+    made, original = [], pieces.prepare_image
 
     def noted(config, galaxy, frames):
         made.append(galaxy.id - FIRST)
         return original(config, galaxy, frames)
 
-    monkeypatch.setattr(prepare_pieces, "prepare_image", noted)
+    monkeypatch.setattr(pieces, "prepare_image", noted)
     return made
 
 

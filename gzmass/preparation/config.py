@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Discriminator, Field, PositiveFloat, Posit
 
 from gzmass.catalogs.conventions import band_name
 from gzmass.config import StrictModel
-from gzmass.datasets.prepare_match import MatchSettings
+from gzmass.preparation.match import MatchSettings
 
 __all__ = ["BRIGHTNESSES", "PrepareConfig", "plain_columns"]
 

@@ -14,11 +14,11 @@ import pandas as pd
 from gzmass.datasets.layout import image_name
 from gzmass.datasets.parcels import Scattered, read_parcel, write_parcel
 from gzmass.datasets.png import decode_png
-from gzmass.datasets.prepare_images import FLUXES, MEASURED, Galaxy, prepare_image
 from gzmass.datasets.storage import write_png
 from gzmass.datasets.write import encode_png
 from gzmass.engine import fingerprint, map_pieces, write_atomically
 from gzmass.errors import DataError
+from gzmass.preparation.images import FLUXES, MEASURED, Galaxy, prepare_image
 
 __all__ = ["galaxies_of", "make_images", "recipe_of", "remove_strangers"]
 

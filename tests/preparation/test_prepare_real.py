@@ -8,8 +8,9 @@ import pytest
 from scipy.stats import spearmanr
 
 from gzmass.config import load_config
-from gzmass.datasets import PrepareConfig, open_dataset, prepare
+from gzmass.datasets import open_dataset
 from gzmass.images import aperture_flux, fill_neighbours, read_image
+from gzmass.preparation import PrepareConfig, prepare
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"

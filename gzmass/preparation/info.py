@@ -2,8 +2,8 @@
 
 from dataclasses import asdict, replace
 
-from gzmass.datasets.prepare_config import plain_columns
 from gzmass.images.stretch import SKY_GREY
+from gzmass.preparation.config import plain_columns
 
 __all__ = ["describe"]
 
@@ -15,7 +15,7 @@ def describe(config, catalogs, convention):
     ----------
     config : PrepareConfig
         The configuration.
-    catalogs : gzmass.datasets.prepare_tables.Catalogs
+    catalogs : gzmass.preparation.tables.Catalogs
         What the catalogues gave.
     convention : gzmass.catalogs.conventions.Convention
         What masses, luminosities and ratios assume.

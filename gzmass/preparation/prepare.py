@@ -14,14 +14,6 @@ from gzmass.datasets.dataset import Dataset
 from gzmass.datasets.image_store import open_images
 from gzmass.datasets.layout import read_info
 from gzmass.datasets.parcels import remove_outdated
-from gzmass.datasets.preparation_examples import choose_examples
-from gzmass.datasets.prepare_config import PrepareConfig
-from gzmass.datasets.prepare_info import describe
-from gzmass.datasets.prepare_photometry import add_photometry, check_photometry
-from gzmass.datasets.prepare_pieces import galaxies_of, make_images, recipe_of, remove_strangers
-from gzmass.datasets.prepare_sample import find_sample
-from gzmass.datasets.prepare_tables import read_catalogs
-from gzmass.datasets.prepare_values import refuse_other_units
 from gzmass.datasets.split import SPLITS, split_by_id
 from gzmass.datasets.storage import settle_files
 from gzmass.datasets.write import begin_dataset, write_dataset
@@ -29,6 +21,14 @@ from gzmass.engine import hold_directory, write_atomically
 from gzmass.engine.lock import LOCK
 from gzmass.errors import DataError
 from gzmass.images.frames import index_frames
+from gzmass.preparation.config import PrepareConfig
+from gzmass.preparation.examples import choose_examples
+from gzmass.preparation.info import describe
+from gzmass.preparation.photometry import add_photometry, check_photometry
+from gzmass.preparation.pieces import galaxies_of, make_images, recipe_of, remove_strangers
+from gzmass.preparation.sample import find_sample
+from gzmass.preparation.tables import read_catalogs
+from gzmass.preparation.values import refuse_other_units
 from gzmass.tree import load_tree
 
 __all__ = ["PrepareConfig", "Summary", "prepare"]
@@ -134,7 +134,7 @@ def prepare(config, progress=None, engine=None):
             notes.append("no galaxy has a label: the dataset serves prediction only")
         listed = {name: len(part) for name, part in set_aside.items() if len(part)}
         summary = Summary(out, counts, listed, notes, catalogs.matches)
-        from gzmass.datasets.preparation_page import write_page  # noqa: PLC0415  matplotlib takes a second
+        from gzmass.preparation.page import write_page  # noqa: PLC0415  matplotlib takes a second
 
         dataset = Dataset(out, info, table, tree, open_images(out, info, table["id"]))
         write_page(config, dataset, summary, examples, galaxies, frames)

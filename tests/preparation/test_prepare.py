@@ -8,8 +8,9 @@ import yaml
 from astropy.io import fits
 from pydantic import ValidationError
 
-from gzmass.datasets import PrepareConfig, open_dataset, prepare
+from gzmass.datasets import open_dataset
 from gzmass.errors import ConfigError, DataError
+from gzmass.preparation import PrepareConfig, prepare
 
 FIRST = 1237648721789256091
 N = 12
@@ -99,7 +100,7 @@ def files(path):
 
 
 def test_killed_and_started_again_gives_the_same_bytes(source, monkeypatch):
-    module = sys.modules["gzmass.datasets.prepare_pieces"]
+    module = sys.modules["gzmass.preparation.pieces"]
     monkeypatch.setattr(module, "_PIECE", 4)
     expected = files(prepare(config(source)).path)
     made, original = [], module.prepare_image

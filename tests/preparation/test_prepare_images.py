@@ -8,10 +8,11 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from PIL import Image
 
-from gzmass.datasets import PrepareConfig, open_dataset, prepare
-from gzmass.datasets.prepare_images import Galaxy, prepare_image
+from gzmass.datasets import open_dataset
 from gzmass.errors import DataError
 from gzmass.images import log_stretch, resample
+from gzmass.preparation import PrepareConfig, prepare
+from gzmass.preparation.images import Galaxy, prepare_image
 
 SCALE = 0.4
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 
-from gzmass.datasets import PrepareConfig, prepare
-from gzmass.datasets.preparation_figures import column_figure, sky_figure, votes_figure
 from gzmass.pages import to_png
+from gzmass.preparation import PrepareConfig, prepare
+from gzmass.preparation.figures import column_figure, sky_figure, votes_figure
 
 
 class Links(HTMLParser):

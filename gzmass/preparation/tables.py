@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from gzmass.catalogs.conventions import LOG_ML_G, Convention, refuse_different
+from gzmass.catalogs.distances import cosmology_in_words
 from gzmass.catalogs.galaxy_zoo import read_kaggle, read_votes
 from gzmass.catalogs.galaxy_zoo_2 import read_galaxy_zoo_2
 from gzmass.catalogs.ids import among
@@ -15,18 +16,17 @@ from gzmass.catalogs.mass_to_light import read_mass_to_light
 from gzmass.catalogs.stellar_mass import read_stellar_mass
 from gzmass.catalogs.surveys import describe
 from gzmass.catalogs.tables import named_columns, read_table
-from gzmass.datasets.prepare_config import BRIGHTNESSES, plain_columns
-from gzmass.datasets.prepare_conventions import (
+from gzmass.errors import ConfigError
+from gzmass.preparation.config import BRIGHTNESSES, plain_columns
+from gzmass.preparation.conventions import (
     bring_to_hubble,
     declared_convention,
     filled,
-    in_words,
     join_conventions,
 )
-from gzmass.datasets.prepare_images import MEASURED
-from gzmass.datasets.prepare_match import match_rows, read_mapping
-from gzmass.datasets.prepare_values import without_impossible_masses, without_impossible_values
-from gzmass.errors import ConfigError
+from gzmass.preparation.images import MEASURED
+from gzmass.preparation.match import match_rows, read_mapping
+from gzmass.preparation.values import without_impossible_masses, without_impossible_values
 
 __all__ = ["Catalogs", "check_columns", "read_catalogs"]
 
@@ -198,7 +198,7 @@ def _add_masses(config, result, sample):
         table, bad, notes, own = _read_masses(config, part, name, sample)
         table, own, more = bring_to_hubble(table, own, config.photometry)
         light = own if config.photometry is None else config.photometry
-        cosmology = cosmology or part.cosmology or in_words(light.hubble, light.omega_m)
+        cosmology = cosmology or part.cosmology or cosmology_in_words(light.hubble, light.omega_m)
         before = result.table
         if first is None:
             convention = own
@@ -210,7 +210,7 @@ def _add_masses(config, result, sample):
             result = replace(result, table=_take_where_unknown(before, result.table, earlier))
         first = name if first is None else f"{first}, {name}"
     if cosmology is None and config.photometry is not None:
-        cosmology = in_words(config.photometry.hubble, config.photometry.omega_m)
+        cosmology = cosmology_in_words(config.photometry.hubble, config.photometry.omega_m)
     return replace(result, convention=convention, cosmology=cosmology)
 
 

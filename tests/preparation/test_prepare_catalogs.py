@@ -11,9 +11,10 @@ from gzmass.catalogs import luminosity_distance, solar_magnitude
 from gzmass.catalogs.conventions import Convention
 from gzmass.cli import main
 from gzmass.config import load_config
-from gzmass.datasets import PrepareConfig, open_dataset, prepare
-from gzmass.datasets.prepare_photometry import add_photometry
+from gzmass.datasets import open_dataset
 from gzmass.errors import ConfigError, DataError
+from gzmass.preparation import PrepareConfig, prepare
+from gzmass.preparation.photometry import add_photometry
 from gzmass.tree import load_tree
 
 FIRST = 1237648721789256091

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from gzmass.catalogs import clean_ids, named_columns, read_table
-from gzmass.datasets.prepare_config import plain_columns
-from gzmass.datasets.prepare_tables import check_columns
 from gzmass.errors import DataError
+from gzmass.preparation.config import plain_columns
+from gzmass.preparation.tables import check_columns
 
 __all__ = ["find_sample"]
 

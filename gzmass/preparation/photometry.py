@@ -19,8 +19,8 @@ from gzmass.catalogs.photometry import (
     solar_magnitude,
 )
 from gzmass.catalogs.rest_frame import rest_frame
-from gzmass.datasets.prepare_config import BRIGHTNESSES
 from gzmass.errors import ConfigError, DataError
+from gzmass.preparation.config import BRIGHTNESSES
 
 __all__ = ["add_photometry", "check_photometry"]
 

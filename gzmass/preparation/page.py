@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from gzmass.datasets.preparation_figures import column_figure, sky_figure, votes_figure
-from gzmass.datasets.prepare_images import delivered_image
 from gzmass.engine import write_atomically
 from gzmass.errors import DataError
 from gzmass.pages import cards, figures, image_png, picture, render_page, table, to_png
+from gzmass.preparation.figures import column_figure, sky_figure, votes_figure
+from gzmass.preparation.images import delivered_image
 
 __all__ = ["write_page"]
 
@@ -55,7 +55,7 @@ def write_page(config, dataset, summary, examples, galaxies, frames=None):
         The configuration.
     dataset : gzmass.datasets.Dataset
         The dataset, which is written already.
-    summary : gzmass.datasets.prepare.Summary
+    summary : gzmass.preparation.prepare.Summary
         What was made.
     examples : dict of str to list
         Ids of the galaxies to show, by the title over them, as `choose_examples` gives them.
