@@ -30,20 +30,22 @@ _MODEST = {
 }
 
 
-def measured(job):
+def measured(job, any_version=False):
     """Read what an earlier call measured of a training.
 
     Parameters
     ----------
     job : gzmass.experiment.plan.Job
         The training.
+    any_version : bool, default False
+        Whether numbers count that another version of gzmass has measured.
 
     Returns
     -------
     dict or None
-        Its numbers; None if it is not finished, or was measured by another version of gzmass.
+        Its numbers; None if there are none that count, or their file is damaged.
     """
-    return _read(job.config.out / "test.yaml")
+    return _read(job.config.out / "test.yaml", any_version)
 
 
 def run_job(job, progress=None, modest=False):
@@ -96,7 +98,7 @@ def measure_baselines(path, metadata, out, train=True):
     out : pathlib.Path
         Folder of the experiment, where they are kept.
     train : bool, default True
-        Whether they are trained if they are not there.
+        Whether they are trained if they are not there. Otherwise those of any version of gzmass count.
 
     Returns
     -------
@@ -106,7 +108,7 @@ def measure_baselines(path, metadata, out, train=True):
     try:
         identity = fingerprint({"dataset": read_info(path)["content_hash"], "metadata": metadata})
         file = out / f"baselines-{identity[:8]}.yaml"
-        if found := _read(file):
+        if found := _read(file, any_version=not train):
             return found
         if not train:
             return {"failed": "not finished"}
@@ -166,11 +168,12 @@ def _chosen(numbers):
     return {name: numbers[name] for name in METRICS if name in numbers}
 
 
-def _read(file):
-    if not file.is_file():
-        return None
-    found = yaml.safe_load(file.read_text(encoding="utf-8"))
-    return found["measured"] if found.get("gzmass") == __version__ else None
+def _read(file, any_version=False):
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return found["measured"] if any_version or found["gzmass"] == __version__ else None
+    except (FileNotFoundError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError):
+        return None  # missing or damaged: it is measured (again)
 
 
 def _write(file, numbers):

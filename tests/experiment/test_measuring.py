@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pandas as pd
+import pytest
 import yaml
 from small_experiment import experiment
 
@@ -35,3 +36,11 @@ def test_what_another_version_has_measured_is_measured_anew(galaxies, tmp_path):
         text = yaml.safe_dump({"gzmass": version, "measured": {"rmse_dex": 0.1}})
         (job.config.out / "test.yaml").write_text(text)
         assert measured(job) == found
+        assert measured(job, any_version=True) == {"rmse_dex": 0.1}  # for tables of what is there
+
+
+@pytest.mark.parametrize("content", [b"", b"measured: [", b"\xff", b"gzmass: 1\n", b"- 3\n"])
+def test_damaged_numbers_count_as_none(galaxies, tmp_path, content):
+    job = one_job(galaxies, tmp_path)
+    (job.config.out / "test.yaml").write_bytes(content)
+    assert measured(job) is measured(job, any_version=True) is None
