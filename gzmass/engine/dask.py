@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from distributed import Client, KilledWorker, LocalCluster
 from distributed import wait as wait_for
 from distributed.comm import CommClosedError
 
+from gzmass._version import __version__
 from gzmass.engine.local import ATTEMPTS
 from gzmass.errors import ConfigError, GzmassError
 
@@ -173,7 +175,7 @@ class DaskEngine:
                 self._let_go(waiting)
 
     def _submit(self, function, item):
-        return self.client.submit(bind(_in_folder, str(Path.cwd()), function), item, pure=False)
+        return self.client.submit(bind(_as_here, __version__, str(Path.cwd()), function), item, pure=False)
 
     def _threads(self):
         """Count the threads of the workers that there are; wait for the first, which may stand in a queue."""
@@ -235,16 +237,42 @@ def _outcome(future):
     raise error
 
 
-def _in_folder(folder, function, item):
-    """Call a function in the folder in which the command was given, on a worker."""
-    try:
-        os.chdir(folder)
-    except OSError as error:
+def _as_here(version, folder, function, item):
+    """Call a function on a worker, in the folder in which the command was given and by the same gzmass."""
+    if version != __version__:
         raise GzmassError(
-            f"A worker on {socket.gethostname()!r} can not use the folder {folder!r} ({error.strerror}): workers must "
-            "see the same files as the machine on which the command is given."
-        ) from None
-    return function(item)
+            f"A worker on {socket.gethostname()!r} has gzmass {__version__}, the machine on which the command is given "
+            f"{version}: install the same."
+        )
+    with _working_in(folder):
+        return function(item)
+
+
+_FOLDER = threading.Condition()
+_IN_USE = {}  # the folder of this process, by how many of its threads
+
+
+@contextmanager
+def _working_in(folder):
+    """Hold the folder of this process, which all its threads share: pieces of another command wait for it."""
+    with _FOLDER:
+        _FOLDER.wait_for(lambda: not _IN_USE or folder in _IN_USE)
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            raise GzmassError(
+                f"A worker on {socket.gethostname()!r} can not use the folder {folder!r} ({error.strerror}): workers "
+                "must see the same files as the machine on which the command is given."
+            ) from None
+        _IN_USE[folder] = _IN_USE.get(folder, 0) + 1
+    try:
+        yield
+    finally:
+        with _FOLDER:
+            _IN_USE[folder] -= 1
+            if not _IN_USE[folder]:
+                del _IN_USE[folder]
+                _FOLDER.notify_all()
 
 
 @contextmanager

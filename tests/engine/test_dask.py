@@ -5,7 +5,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,36 @@ def test_a_worker_that_does_not_see_the_folder(engine, tmp_path, monkeypatch):
     monkeypatch.setattr(dask.Path, "cwd", lambda: tmp_path / "elsewhere")
     with pytest.raises(GzmassError, match=r"can not use the folder .*elsewhere.*must see the same files"):
         list(engine.map(unit_pieces.double, [1]))
+
+
+def test_a_worker_with_another_version(engine, monkeypatch):
+    from gzmass.engine import dask
+
+    monkeypatch.setattr(dask, "__version__", "0.0.0")
+    with pytest.raises(GzmassError, match=r"has gzmass .* the machine on which the command is given 0\.0\.0"):
+        list(engine.map(unit_pieces.double, [1]))
+
+
+def test_threads_of_a_worker_share_a_folder_or_wait(tmp_path, monkeypatch):
+    from gzmass.engine import dask
+
+    monkeypatch.chdir(tmp_path)
+    folders = [tmp_path / name for name in ("a", "b")]
+    for folder in folders:
+        folder.mkdir()
+    met = threading.Barrier(2, timeout=30)  # both threads of a folder work in it at a time
+
+    def relative(_item):
+        met.wait()
+        time.sleep(0.05)
+        return Path.cwd()
+
+    with ThreadPoolExecutor(4) as pool:
+        works = [
+            (folder, pool.submit(dask._as_here, dask.__version__, str(folder), relative, None))
+            for folder in 2 * folders
+        ]
+        assert all(work.result() == folder for folder, work in works)
 
 
 def test_futures_are_released(engine, tmp_path):
