@@ -64,10 +64,9 @@ def mass_to_light_baselines(dataset, train_rows, test_rows, metadata=None, seed=
     Returns
     -------
     dict
-        ``n_train``; ``metadata``, the columns used; ``predictions``, a dict of arrays of log10 M/L of
-        shape (n,) by the name of the baseline: ``constant`` (mean of the training galaxies),
-        ``metadata``, ``image statistics`` and ``both``. Without metadata there are only the first and the
-        third.
+        ``n_train``; ``metadata``, the columns used; ``predictions``, a dict of arrays of log10 M/L of shape (n,) by
+        the name of the baseline: ``constant`` (mean of the training galaxies), ``metadata``, ``image statistics`` and
+        ``image statistics + metadata``. Without metadata there are only the first and the third.
 
     Raises
     ------
@@ -83,7 +82,7 @@ def mass_to_light_baselines(dataset, train_rows, test_rows, metadata=None, seed=
         inputs["metadata"] = _log_metadata(dataset, columns, rows)
     inputs["image statistics"] = statistics_of_rows(dataset, rows)
     if columns:
-        inputs["both"] = np.concatenate([inputs["metadata"], inputs["image statistics"]], axis=1)
+        inputs["image statistics + metadata"] = np.concatenate([inputs["metadata"], inputs["image statistics"]], axis=1)
     predictions = {"constant": np.full(len(test_rows), target.mean())}
     for name, values in inputs.items():
         predictions[name] = _boost(values, target, seed)
