@@ -1,7 +1,9 @@
 """Fixtures that several folders share."""
 
+import gc
 import os
 import signal
+import warnings
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -16,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gzmass.catalogs import k_corrections
 from gzmass.datasets import write_dataset
 from gzmass.tree import load_tree
 
@@ -100,3 +103,15 @@ def galaxies(make_dataset):
         table.loc[::9, "distance_mpc"] = np.nan
 
     return make_dataset(edit=edit)
+
+
+@pytest.fixture
+def kcorrect():
+    """Skip without the kcorrect package, and put up with the file that it leaves open."""
+    pytest.importorskip("kcorrect")
+    k_corrections._templates.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # kcorrect leaves the file of its templates open
+        yield
+        k_corrections._templates.cache_clear()
+        gc.collect()

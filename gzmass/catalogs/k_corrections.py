@@ -275,15 +275,31 @@ def _polynomials():
     }
 
 
-@lru_cache(maxsize=4)
-def _templates(highest, reference_redshift, to_ab):
+def require_kcorrect():
+    """Import the kcorrect package.
+
+    Returns
+    -------
+    module
+        Its module ``kcorrect.kcorrect``.
+
+    Raises
+    ------
+    ConfigError
+        It is not installed.
+    """
     try:
-        kcorrect = import_module("kcorrect.kcorrect")
+        return import_module("kcorrect.kcorrect")
     except ImportError:
         raise ConfigError(
             "K-corrections from templates need the kcorrect package: install it with 'pip install gzmass[kcorrect]', "
             "or use the built-in polynomials."
         ) from None
+
+
+@lru_cache(maxsize=4)
+def _templates(highest, reference_redshift, to_ab):
+    kcorrect = require_kcorrect()
     # the bands at their reference redshift are looked up on the same grid
     highest = max(highest, reference_redshift + _GRID_STEP)
     grid = {"redshift_range": [0.0, highest], "nredshift": round(highest / _GRID_STEP) + 1}

@@ -27,6 +27,7 @@ UNITS = {
     "radius_arcsec": "arcsec",
     "pixel_scale_arcsec": "arcsec",
     **{f"{prefix}{name}": "nanomaggy" for prefix in ("", "colour_") for name in ("flux", "flux_err")},
+    **{f"template_{name}_{band}": "nanomaggy" for name in ("flux", "flux_err") for band in "ugriz"},
 }
 _NANOMAGGY = u.Unit(3.631 * u.uJy)  # AB
 _NANOMAGGIES = {"nanomaggy", "nanomaggies", "nanomaggie", "nmgy", "nmgys"}

@@ -9,13 +9,21 @@ from gzmass.catalogs.conventions import band_name
 from gzmass.config import StrictModel
 from gzmass.preparation.match import MatchSettings
 
-__all__ = ["BRIGHTNESSES", "PrepareConfig", "plain_columns"]
+__all__ = ["BRIGHTNESSES", "TEMPLATE_BANDS", "PrepareConfig", "plain_columns"]
 
+#: Bands of the templates of kcorrect.
+TEMPLATE_BANDS = "ugriz"
+_TEMPLATE_FLUXES = tuple(f"template_{name}_{band}" for name in ("flux", "flux_err") for band in TEMPLATE_BANDS)
+_TEMPLATE_EXTINCTIONS = tuple(f"template_extinction_{band}" for band in TEMPLATE_BANDS)
 #: Columns of the section photometry.
-BRIGHTNESSES = tuple(
-    f"{prefix}{name}"
-    for prefix in ("", "colour_")
-    for name in ("flux", "flux_err", "magnitude", "magnitude_err", "extinction")
+BRIGHTNESSES = (
+    *(
+        f"{prefix}{name}"
+        for prefix in ("", "colour_")
+        for name in ("flux", "flux_err", "magnitude", "magnitude_err", "extinction")
+    ),
+    *_TEMPLATE_FLUXES,
+    *_TEMPLATE_EXTINCTIONS,
 )
 _SIDES = ("radii", "arcsec", "pixels", "fraction")
 
@@ -193,7 +201,7 @@ class _Photometry(StrictModel):
     match: MatchSettings = Field(default_factory=MatchSettings)
     colour_pattern: str | None = None
     zero_point: float | None = None
-    k_correction: Literal["chilingarian", "none"] = "chilingarian"
+    k_correction: Literal["chilingarian", "kcorrect", "none"] = "chilingarian"
     hubble: _Hubble = 70.0
     omega_m: float = Field(0.3, ge=0, le=1)
 
@@ -217,11 +225,30 @@ class _Photometry(StrictModel):
             raise ValueError("colour_band goes with either colour_pattern or a column colour_flux or colour_magnitude")
         if in_images and not self.measures_images:
             raise ValueError("colour_pattern goes with fluxes of the images, not with a column flux or magnitude")
-        if self.k_correction != "none" and self.colour_band is None:
+        if self.k_correction == "chilingarian" and self.colour_band is None:
             raise ValueError(
-                f"k_correction {self.k_correction!r} needs a colour: give colour_band, or k_correction none"
+                "k_correction 'chilingarian' needs a colour: give colour_band, or another k_correction (kcorrect, none)"
             )
+        self._check_templates()
         return self
+
+    def _check_templates(self):
+        given = set(self.columns)
+        if self.k_correction != "kcorrect":
+            if idle := sorted(given & {*_TEMPLATE_FLUXES, *_TEMPLATE_EXTINCTIONS}):
+                raise ValueError(f"the column {idle[0]} is for k_correction kcorrect")
+            return
+        if self.colour_band is not None:
+            raise ValueError("k_correction kcorrect takes five bands, and no colour_band")
+        if missing := [name for name in _TEMPLATE_FLUXES if name not in given]:
+            raise ValueError(
+                f"k_correction kcorrect needs the columns {', '.join(_TEMPLATE_FLUXES)}; {missing[0]} is missing"
+            )
+        without = [name for name in _TEMPLATE_EXTINCTIONS if name not in given]
+        if without and len(without) < len(_TEMPLATE_EXTINCTIONS):
+            raise ValueError(f"the columns {', '.join(_TEMPLATE_EXTINCTIONS)} go together; {without[0]} is missing")
+        if band_name(self.band) not in TEMPLATE_BANDS:
+            raise ValueError(f"k_correction kcorrect is for the bands u, g, r, i and z of SDSS, not for {self.band!r}")
 
     @property
     def measures_images(self):

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from gzmass.catalogs.conventions import Convention, refuse_different
+from gzmass.catalogs.conventions import Convention, band_name, refuse_different
 from gzmass.catalogs.distances import distance_modulus, luminosity_distance
-from gzmass.catalogs.k_corrections import k_polynomial
+from gzmass.catalogs.k_corrections import k_correction_from_templates, k_polynomial, require_kcorrect
 from gzmass.catalogs.mass_to_light import MAX_LOG_ML
 from gzmass.catalogs.photometry import (
     absolute_magnitude,
@@ -20,12 +20,13 @@ from gzmass.catalogs.photometry import (
 )
 from gzmass.catalogs.rest_frame import rest_frame
 from gzmass.errors import ConfigError, DataError
-from gzmass.preparation.config import BRIGHTNESSES
+from gzmass.preparation.config import BRIGHTNESSES, TEMPLATE_BANDS
 
 __all__ = ["add_photometry", "check_photometry"]
 
 _DISTANCES = ("redshift", "distance_mpc")
 _ZERO_POINT = 22.5  # of nanomaggies
+_KCORRECT = "fluxes, K-correction from templates (kcorrect, Blanton & Roweis 2007, AJ 133, 734)"
 
 
 def check_photometry(config, table, convention):
@@ -45,7 +46,7 @@ def check_photometry(config, table, convention):
     DataError
         There is no redshift and no distance, or masses and luminosities would assume different things.
     ConfigError
-        The band has no solar magnitude, or there is no K-correction for it.
+        The band has no solar magnitude, there is no K-correction for it, or the package for it is not installed.
     """
     part = config.photometry
     if part is None:
@@ -54,8 +55,10 @@ def check_photometry(config, table, convention):
     own = Convention(
         hubble=part.hubble, omega_m=part.omega_m, band=part.band, solar_magnitude=solar_magnitude(part.band)
     )
-    if part.k_correction != "none":
+    if part.k_correction == "chilingarian":
         _colour(part)
+    elif part.k_correction == "kcorrect":
+        require_kcorrect()
     if "log_mstar" in table:
         refuse_different(convention, own, "log_mstar")
 
@@ -93,10 +96,13 @@ def add_photometry(config, table, convention):
         return table, convention, []
     redshift, distance = _redshift_and_distance(part, table)
     bright = {prefix: _flux(part, table, prefix) for prefix in ("", "colour_")}
-    if part.k_correction == "none":
-        light, light_err, own = _without_k(part, distance, *bright[""])
+    if part.k_correction == "chilingarian":
+        light, light_err, own = _of_two_bands(part, redshift, distance, bright)
+    elif part.k_correction == "kcorrect":
+        light, light_err, own = _of_one_band(part, distance, *bright[""], _template_k(part, table, redshift))
+        own = replace(own, kcorrection_redshift=0.0, h_scaling=0, source=_KCORRECT)
     else:
-        light, light_err, own = _with_k(part, redshift, distance, bright)
+        light, light_err, own = _of_one_band(part, distance, *bright[""])
     light = np.where(np.isfinite(light), light, np.nan)
     if np.isnan(light).all():
         raise DataError(
@@ -153,8 +159,7 @@ def _colour(part):
 
 def _flux(part, table, prefix):
     """Flux in nanomaggies, its error, and the extinction or None."""
-    zero_point = _ZERO_POINT if part.zero_point is None else part.zero_point
-    scale = 10 ** (0.4 * (_ZERO_POINT - zero_point))
+    scale = _nanomaggies(part)
     empty = pd.Series(np.nan, index=table.index)
     extinction = table[f"{prefix}extinction"].to_numpy(float) if f"{prefix}extinction" in table else None
     if f"{prefix}magnitude" in part.columns:
@@ -166,7 +171,12 @@ def _flux(part, table, prefix):
     return flux, error, extinction
 
 
-def _with_k(part, redshift, distance, bright):
+def _nanomaggies(part):
+    """Nanomaggies of a flux of 1."""
+    return 1.0 if part.zero_point is None else 10 ** (0.4 * (_ZERO_POINT - part.zero_point))
+
+
+def _of_two_bands(part, redshift, distance, bright):
     bands = {"": part.band, "colour_": part.colour_band}
     fluxes = {bands[prefix]: flux for prefix, (flux, _, _) in bright.items()}
     errors = {bands[prefix]: error for prefix, (_, error, _) in bright.items() if np.isfinite(error).any()}
@@ -185,11 +195,24 @@ def _with_k(part, redshift, distance, bright):
     return made.log_luminosity, made.log_luminosity_err, made.convention
 
 
-def _without_k(part, distance, flux, flux_err, extinction):
+def _template_k(part, table, redshift):
+    """K-corrections of the band from templates fitted to five bands; NaN where there is none."""
+
+    def of_five_bands(name):
+        return table[[f"template_{name}_{band}" for band in TEMPLATE_BANDS]].to_numpy(float)
+
+    factor = _nanomaggies(part)
+    if f"template_extinction_{TEMPLATE_BANDS[0]}" in table:
+        factor = factor * 10 ** (0.4 * of_five_bands("extinction"))
+    k = k_correction_from_templates(factor * of_five_bands("flux"), redshift, factor * of_five_bands("flux_err"))
+    return k[:, TEMPLATE_BANDS.index(band_name(part.band))]
+
+
+def _of_one_band(part, distance, flux, flux_err, extinction, k=0.0):
     apparent, apparent_err = magnitude(flux, flux_err)
     if extinction is not None:
         apparent = deredden(apparent, extinction)
-    absolute, absolute_err = absolute_magnitude(apparent, distance_modulus(distance), magnitude_err=apparent_err)
+    absolute, absolute_err = absolute_magnitude(apparent, distance_modulus(distance), k, apparent_err)
     sun = solar_magnitude(part.band)
     light, light_err = log_luminosity(absolute, sun, absolute_err)
     own = Convention(hubble=part.hubble, omega_m=part.omega_m, band=part.band, solar_magnitude=sun)

@@ -1,6 +1,4 @@
-import gc
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -142,17 +140,6 @@ def test_without_the_package_templates_say_what_to_install(monkeypatch):
     k_corrections._templates.cache_clear()
     with pytest.raises(ConfigError, match=r"pip install gzmass\[kcorrect\]"):
         k_correction_from_templates(np.ones((1, 5)), [0.1], 0.1 * np.ones((1, 5)))
-
-
-@pytest.fixture
-def kcorrect():
-    pytest.importorskip("kcorrect")
-    k_corrections._templates.cache_clear()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # kcorrect leaves the file of its templates open
-        yield
-        k_corrections._templates.cache_clear()
-        gc.collect()
 
 
 @pytest.mark.usefixtures("kcorrect")

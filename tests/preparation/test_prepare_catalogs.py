@@ -1,5 +1,7 @@
 """Catalogues as an astronomer has them: matched by id, through another table or by position; and what is refused."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from astropy.io import fits
 from astropy.table import QTable
 
 from gzmass.catalogs import k_correction as k_correction_of
-from gzmass.catalogs import luminosity_distance, solar_magnitude
+from gzmass.catalogs import k_correction_from_templates, luminosity_distance, solar_magnitude
 from gzmass.catalogs.conventions import Convention
 from gzmass.cli import main
 from gzmass.config import load_config
@@ -313,6 +315,68 @@ def test_each_galaxy_takes_the_distance_it_has_and_the_redshift_for_its_k_correc
     k = 0 if k_correction == "none" else k_correction_of("g", redshift, "g-r", np.full(N, 0.6))
     light = -0.4 * (17 - 5 * np.log10(table["distance_mpc"]) - 25 - k - 5.11)
     np.testing.assert_allclose(np.log10(table["luminosity_g"]), light, atol=1e-5)
+
+
+@pytest.mark.usefixtures("kcorrect")
+def test_k_corrections_from_templates_of_five_bands(config, folder):
+    flux = np.array([27.26, 73.98, 132.56, 198.52, 238.05])  # kcorrect's own example, in nanomaggies
+    extinction, zero_point = np.array([0.3, 0.2, 0.15, 0.1, 0.08]), 25.0
+    given = flux * 10 ** (0.4 * (zero_point - 22.5)) * 10 ** (-0.4 * extinction)  # as observed, in another unit
+    columns = {"flux": "F", "extinction": "A"}
+    table = pd.DataFrame({"objid": IDS, "F": 90.0 * 10, "A": 0.2, "z": [0.0826, 0.0826, 0.2, 0.0826, -1, 0.0826]})
+    for k, band in enumerate("ugriz"):
+        columns |= {f"template_{what}_{band}": f"{what}_{band}" for what in ("flux", "flux_err", "extinction")}
+        table = table.assign(
+            **{f"flux_{band}": given[k], f"flux_err_{band}": 0.01 * given[k], f"extinction_{band}": extinction[k]}
+        )
+    table.loc[3, ["flux_u", "flux_z"]] = np.nan  # three bands do
+    table.loc[5, [f"flux_{band}" for band in "ugriz"]] = np.nan
+    table.to_csv(folder / "five.csv", index=False)
+    part = {"file": "five.csv", "id": "objid", "columns": columns, "k_correction": "kcorrect", "zero_point": zero_point}
+    metadata = {"file": "five.csv", "id": "objid", "columns": {"redshift": "z"}}
+    summary = prepare(config(metadata=metadata, photometry=part))
+    made = open_dataset(summary.path)
+    k = k_correction_from_templates(np.tile(flux, (2, 1)), [0.0826, 0.2], 0.01 * np.tile(flux, (2, 1)))[:, 1]
+    apparent = zero_point - 2.5 * np.log10(900) - 0.2
+    light = -0.4 * (apparent - 5 * np.log10(luminosity_distance([0.0826, 0.2])) - 25 - k - solar_magnitude("g"))
+    got = np.log10(made.table["luminosity_g"].to_numpy())
+    np.testing.assert_allclose(got[[0, 1, 2]], light[[0, 0, 1]], atol=1e-4)
+    assert got[3] == pytest.approx(light[0], abs=0.02)
+    assert np.isnan(got[[4, 5]]).all()
+    assert made.info["convention"]["kcorrection_redshift"] == 0
+    assert not [name for name in made.table if name.startswith("template_")]
+
+
+TEMPLATES = {f"template_{what}_{band}": f"{what}{band}" for what in ("flux", "flux_err") for band in "ugriz"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"columns": {"flux": "F"}}, "needs the columns .*; template_flux_u is missing"),
+        ({"columns": {**TEMPLATES, "template_extinction_g": "A"}}, "go together; template_extinction_u is missing"),
+        ({"colour_band": "r", "columns": {**TEMPLATES, "colour_flux": "R"}}, "takes five bands, and no colour_band"),
+        ({"band": "ps1_g"}, r"for the bands u, g, r, i and z of SDSS, not for 'ps1_g'"),
+        ({"k_correction": "none"}, "the column template_flux_err_g is for k_correction kcorrect"),
+        ({"k_correction": "chilingarian"}, "needs a colour: give colour_band, or another k_correction"),
+    ],
+)
+def test_templates_need_five_bands(config, changes, message):
+    part = {"file": "five.csv", "columns": TEMPLATES, "k_correction": "kcorrect", **changes}
+    with pytest.raises(ValueError, match=message):
+        config(band=part.get("band", "g"), photometry=part)
+
+
+def test_without_the_package_for_templates_no_image_is_made(config, folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "kcorrect.kcorrect", None)
+    pd.DataFrame({"objid": IDS, "F": 9.0, "z": 0.1, **dict.fromkeys(TEMPLATES.values(), 9.0)}).to_csv(
+        folder / "all.csv", index=False
+    )
+    part = {"file": "all.csv", "id": "objid", "columns": {"flux": "F", **TEMPLATES}, "k_correction": "kcorrect"}
+    metadata = {"file": "all.csv", "id": "objid", "columns": {"redshift": "z"}}
+    with pytest.raises(ConfigError, match=r"pip install gzmass\[kcorrect\]"):
+        prepare(config(out=folder / "without", metadata=metadata, photometry=part))
+    assert not (folder / "without").exists()
 
 
 def test_a_red_band_takes_its_k_correction_from_a_bluer_one(config, folder):
