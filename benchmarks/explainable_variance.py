@@ -1,6 +1,6 @@
 """What the simulated galaxies let one know of M/L, from what lies behind their images and from these, in Markdown.
 
-python benchmarks/explainable_variance.py DATASET
+python benchmarks/explainable_variance.py DATASET [PREDICTIONS]
 
 First R2 of log M/L on the test split, learnt from the training split by boosting, each with the luminosity: from the
 true parameters of the morphology, without some of them, and from the true votes.
@@ -9,11 +9,15 @@ Then what seeing and noise hide: the variance of log M/L that is left to whoever
 to the phases of the arms, and reads the strength of each part of a galaxy from its image as well as the noise allows.
 Near the true parameters the image is taken for linear in their normal scores, of which the prior is a standard
 Gaussian: with the Fisher information F of the pixels and the gradient g of log M/L it is g' (F + 1)^-1 g.
+
+With the table that `gzmass predict` wrote for galaxies of the dataset that and nothing else: what the run misses of the
+variance that could be explained, by kind of galaxy, and how much of that lies with the few galaxies it misses most.
 """
 
 import sys
 
 import numpy as np
+import pandas as pd
 from scipy.special import ndtr, ndtri
 from sklearn.ensemble import HistGradientBoostingRegressor
 
@@ -78,8 +82,11 @@ def columns(dataset, names):
 
 
 def main():
-    """Print the table."""
+    """Print the tables."""
     dataset = open_dataset(sys.argv[1])
+    if len(sys.argv) > 2:
+        print_missed(dataset, pd.read_parquet(sys.argv[2]))
+        return
     rows = {split: dataset.rows(split, "log_ml") for split in ("train", "test")}
     every = np.arange(len(dataset.table))
     luminosity = np.log10(dataset.metadata(["luminosity_g"], every))
@@ -108,6 +115,23 @@ def main():
         error = true - model.predict(values[test])
         print(f"| {name} | {1 - np.mean(error**2) / np.var(true):.3f} |", flush=True)
     print_hidden(dataset, rows["test"])
+
+
+def print_missed(dataset, predictions):
+    """Print what a run misses of the variance that could be explained, by kind of galaxy."""
+    truth = dataset.table[dataset.table["log_ml_g"].notna()]
+    table = truth.merge(predictions[["id", "log_ml_g"]], on="id", suffixes=("", "_predicted"))
+    variance = table["log_ml_g"].var()
+    r2 = 1 - ((table["log_ml_g_predicted"] - table["log_ml_g"]) ** 2).mean() / variance
+    best = table["sim_log_ml_g_from_image"] + table["sim_log_ml_g_from_luminosity"]
+    missed = (table["log_ml_g_predicted"] - best) ** 2 / variance
+    print(f"R2 {r2:.3f}; {missed.mean():.3f} of the variance is missed that could be explained.\n")
+    print("| kind | share of the galaxies | missed, of the variance of log M/L | share of all that is missed |")
+    print("|---|--:|--:|--:|")
+    for kind, own in missed.groupby(table["sim_kind"]):
+        print(f"| {kind} | {len(own) / len(missed):.3f} | {own.mean():.3f} | {own.sum() / missed.sum():.2f} |")
+    worst = np.sort(missed)[-len(missed) // 20 :].sum() / missed.sum()
+    print(f"\nThe twentieth of the galaxies that is missed most has {worst:.2f} of it.")
 
 
 def print_hidden(dataset, rows):

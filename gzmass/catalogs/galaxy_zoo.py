@@ -106,7 +106,7 @@ def read_votes(path, tree="gz2", columns="{stem}_votes", id_column="id"):
     set_aside : pandas.DataFrame
         ``id`` and ``reason`` of the rows without an id or with a negative vote.
     notes : list of str
-        Which questions are absent or can not be used, and why.
+        Which questions are absent or can not be used, and why; and whether the columns hold shares.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def read_votes(path, tree="gz2", columns="{stem}_votes", id_column="id"):
             raise DataError(f"The tree {tree.name!r} has no answer with the column {unknown[0] + '_votes'!r}.")
     values, negative = _without_negative(named_columns(table, mapping, str(path)), mapping, str(path))
     votes = values.reindex(columns=tree.stems)
-    notes = _drop_partial_questions(votes, tree)
+    notes = [*_drop_partial_questions(votes, tree), *_shares(votes, tree)]
     table = pd.concat([values[["id"]], votes.add_suffix("_votes")], axis=1)
     return table, concat_set_aside([set_aside, negative]), notes
 
@@ -150,6 +150,16 @@ def _drop_partial_questions(values, tree):
             )
             values.loc[:, own] = np.nan
     return notes
+
+
+def _shares(votes, tree):
+    """Say it if no galaxy has more than one vote on the first question: those are shares of an unknown number."""
+    root = next(k for k in range(tree.n_questions) if not tree.parents[k].any())
+    most = votes.loc[:, tree.segment == root].sum(axis=1).max()
+    if not 0 < most < 1.01:  # printed to two digits, shares may sum to a little more than 1
+        return []
+    name = tree.questions[root].name
+    return [f"no galaxy has more than {most:.3g} votes on {name}: shares, it seems, which count as one vote a galaxy"]
 
 
 def _expected_sums(joint, tree, q6_sums_to_one):

@@ -117,6 +117,17 @@ def test_named_vote_columns(tmp_path):
         read_votes(tmp_path / "v.csv", columns="{stem}_count")
 
 
+def test_shares_in_place_of_votes_are_noticed(tmp_path):
+    stems = load_tree("gz2").stems[:3]
+    shares = pd.DataFrame({"id": [1, 2], **{f"{s}_debiased": v for s, v in zip(stems, (0.5, 0.3, 0.2), strict=True)}})
+    shares.to_csv(tmp_path / "v.csv", index=False)
+    notes = read_votes(tmp_path / "v.csv", columns="{stem}_debiased")[2]
+    assert notes[-1].startswith("no galaxy has more than 1 votes on t01_smooth_or_features: shares, it seems")
+    shares.iloc[1, 1] = 7.0
+    shares.to_csv(tmp_path / "v.csv", index=False)
+    assert not [note for note in read_votes(tmp_path / "v.csv", columns="{stem}_debiased")[2] if "shares" in note]
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real data are not beside the checkout")
 def test_real_files():
     votes, set_aside, notes = read_kaggle(SHARED / "galaxy_zoo_2" / "training_solutions_17.csv")
