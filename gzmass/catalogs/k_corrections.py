@@ -25,7 +25,8 @@ __all__ = [
 #: Relative errors added in quadrature to those of ugriz in a template fit (those of kcorrect's own SDSS examples).
 KCORRECT_FLOOR = (0.05, 0.02, 0.02, 0.02, 0.03)
 
-_BANDS = ("u", "g", "r", "i", "z")
+#: Bands of the templates of kcorrect, those of SDSS.
+TEMPLATE_BANDS = ("u", "g", "r", "i", "z")
 _GRID_STEP = 0.0025  # in redshift, between which kcorrect interpolates linearly
 
 
@@ -305,4 +306,4 @@ def _templates(highest, reference_redshift, to_ab):
     grid = {"redshift_range": [0.0, highest], "nredshift": round(highest / _GRID_STEP) + 1}
     if to_ab:
         return kcorrect.KcorrectSDSS(**grid)
-    return kcorrect.Kcorrect(responses=[f"sdss_{band}0" for band in _BANDS], **grid)
+    return kcorrect.Kcorrect(responses=[f"sdss_{band}0" for band in TEMPLATE_BANDS], **grid)

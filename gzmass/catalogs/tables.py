@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from gzmass.catalogs.ids import clean_ids
+from gzmass.catalogs.k_corrections import TEMPLATE_BANDS
 from gzmass.catalogs.pieces import EXACT, iterate_table, require_columns
 from gzmass.catalogs.positions import refuse_hours, sexagesimal_degrees
 from gzmass.errors import ConfigError, DataError
@@ -27,7 +28,7 @@ UNITS = {
     "radius_arcsec": "arcsec",
     "pixel_scale_arcsec": "arcsec",
     **{f"{prefix}{name}": "nanomaggy" for prefix in ("", "colour_") for name in ("flux", "flux_err")},
-    **{f"template_{name}_{band}": "nanomaggy" for name in ("flux", "flux_err") for band in "ugriz"},
+    **{f"template_{name}_{band}": "nanomaggy" for name in ("flux", "flux_err") for band in TEMPLATE_BANDS},
 }
 _NANOMAGGY = u.Unit(3.631 * u.uJy)  # AB
 _NANOMAGGIES = {"nanomaggy", "nanomaggies", "nanomaggie", "nmgy", "nmgys"}

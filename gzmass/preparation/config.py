@@ -6,13 +6,12 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
 from gzmass.catalogs.conventions import band_name
+from gzmass.catalogs.k_corrections import TEMPLATE_BANDS
 from gzmass.config import StrictModel
 from gzmass.preparation.match import MatchSettings
 
-__all__ = ["BRIGHTNESSES", "TEMPLATE_BANDS", "PrepareConfig", "plain_columns"]
+__all__ = ["BRIGHTNESSES", "PrepareConfig", "plain_columns"]
 
-#: Bands of the templates of kcorrect.
-TEMPLATE_BANDS = "ugriz"
 _TEMPLATE_FLUXES = tuple(f"template_{name}_{band}" for name in ("flux", "flux_err") for band in TEMPLATE_BANDS)
 _TEMPLATE_EXTINCTIONS = tuple(f"template_extinction_{band}" for band in TEMPLATE_BANDS)
 #: Columns of the section photometry.

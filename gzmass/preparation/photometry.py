@@ -8,7 +8,12 @@ import pandas as pd
 
 from gzmass.catalogs.conventions import Convention, band_name, refuse_different
 from gzmass.catalogs.distances import distance_modulus, luminosity_distance
-from gzmass.catalogs.k_corrections import k_correction_from_templates, k_polynomial, require_kcorrect
+from gzmass.catalogs.k_corrections import (
+    TEMPLATE_BANDS,
+    k_correction_from_templates,
+    k_polynomial,
+    require_kcorrect,
+)
 from gzmass.catalogs.mass_to_light import MAX_LOG_ML
 from gzmass.catalogs.photometry import (
     absolute_magnitude,
@@ -20,7 +25,7 @@ from gzmass.catalogs.photometry import (
 )
 from gzmass.catalogs.rest_frame import rest_frame
 from gzmass.errors import ConfigError, DataError
-from gzmass.preparation.config import BRIGHTNESSES, TEMPLATE_BANDS
+from gzmass.preparation.config import BRIGHTNESSES
 
 __all__ = ["add_photometry", "check_photometry"]
 
@@ -159,7 +164,8 @@ def _colour(part):
 
 def _flux(part, table, prefix):
     """Flux in nanomaggies, its error, and the extinction or None."""
-    scale = _nanomaggies(part)
+    zero_point = _ZERO_POINT if part.zero_point is None else part.zero_point
+    scale = 10 ** (0.4 * (_ZERO_POINT - zero_point))
     empty = pd.Series(np.nan, index=table.index)
     extinction = table[f"{prefix}extinction"].to_numpy(float) if f"{prefix}extinction" in table else None
     if f"{prefix}magnitude" in part.columns:
@@ -169,11 +175,6 @@ def _flux(part, table, prefix):
         return flux, error, extinction
     flux, error = (table.get(f"{prefix}{name}", empty).to_numpy(float) * scale for name in ("flux", "flux_err"))
     return flux, error, extinction
-
-
-def _nanomaggies(part):
-    """Nanomaggies of a flux of 1."""
-    return 1.0 if part.zero_point is None else 10 ** (0.4 * (_ZERO_POINT - part.zero_point))
 
 
 def _of_two_bands(part, redshift, distance, bright):
@@ -201,9 +202,9 @@ def _template_k(part, table, redshift):
     def of_five_bands(name):
         return table[[f"template_{name}_{band}" for band in TEMPLATE_BANDS]].to_numpy(float)
 
-    factor = _nanomaggies(part)
+    factor = 1.0  # a K-correction follows from colours: the unit of the fluxes does not matter
     if f"template_extinction_{TEMPLATE_BANDS[0]}" in table:
-        factor = factor * 10 ** (0.4 * of_five_bands("extinction"))
+        factor = 10 ** (0.4 * of_five_bands("extinction"))
     k = k_correction_from_templates(factor * of_five_bands("flux"), redshift, factor * of_five_bands("flux_err"))
     return k[:, TEMPLATE_BANDS.index(band_name(part.band))]
 

@@ -14,7 +14,6 @@ import yaml
 from dying_job import run_job as dying
 from small_experiment import experiment, written
 
-from gzmass._version import __version__
 from gzmass.cli import main
 from gzmass.errors import DataError
 from gzmass.experiment import list_runs, run_experiment
@@ -177,8 +176,8 @@ def test_numbers_are_not_lost_since_their_dataset_is_away(make_dataset, tmp_path
     config = experiment(dataset, tmp_path / "out", axes=axes, rows=None, seeds=[0], baselines=False)
     folder = make_plan(config).jobs[0].config.out
     folder.mkdir(parents=True)
-    (folder / "test.yaml").write_text(yaml.safe_dump({"gzmass": __version__, "measured": {"rmse_dex": 0.1}}))
-    assert run_experiment(config, only_tables=True).failed == []
+    (folder / "test.yaml").write_text(yaml.safe_dump({"gzmass": "0.0.0", "measured": {"rmse_dex": 0.1}}))
+    assert run_experiment(config, only_tables=True).failed == []  # of whatever version
     before = {file: file.read_bytes() for file in config.out.glob("results.*")}
     assert len(before) == 2
     dataset.rename(dataset.with_name("away"))
@@ -190,6 +189,7 @@ def test_numbers_are_not_lost_since_their_dataset_is_away(make_dataset, tmp_path
 def test_tables_alone_train_no_baselines(finished, galaxies, tmp_path, monkeypatch):
     config, result, _ = finished
     monkeypatch.setattr("gzmass.experiment.measuring.mass_to_light_baselines", None)
+    monkeypatch.setattr("gzmass.experiment.measuring.__version__", "9.9.9")  # after an upgrade
     again = run_experiment(config, only_tables=True).table
     pd.testing.assert_frame_equal(again[again["kind"] == "baseline"], result.table[result.table["kind"] == "baseline"])
     other = run_experiment(experiment(galaxies, tmp_path / "out"), only_tables=True)

@@ -357,6 +357,7 @@ TEMPLATES = {f"template_{what}_{band}": f"{what}{band}" for what in ("flux", "fl
         ({"columns": {**TEMPLATES, "template_extinction_g": "A"}}, "go together; template_extinction_u is missing"),
         ({"colour_band": "r", "columns": {**TEMPLATES, "colour_flux": "R"}}, "takes five bands, and no colour_band"),
         ({"band": "ps1_g"}, r"for the bands u, g, r, i and z of SDSS, not for 'ps1_g'"),
+        ({"band": "gr"}, r"for the bands u, g, r, i and z of SDSS, not for 'gr'"),
         ({"k_correction": "none"}, "the column template_flux_err_g is for k_correction kcorrect"),
         ({"k_correction": "chilingarian"}, "needs a colour: give colour_band, or another k_correction"),
     ],
