@@ -17,12 +17,16 @@ from gzmass.images.neighbours import fill_neighbours
 from gzmass.images.read import read_linear_image
 from gzmass.images.stretch import stretch
 
-__all__ = ["FLUXES", "MEASURED", "Galaxy", "PreparedImage", "delivered_image", "prepare_image"]
+__all__ = ["FLUXES", "MEASURED", "REVISION", "Galaxy", "PreparedImage", "delivered_image", "prepare_image"]
 
 _ROOM = 1.3  # of the side, read around a cutout so that the centre can be found beside the middle
 _LEAST_SIDE = 8  # pixels; nothing of a galaxy's structure is in fewer
 _NANOMAGGIES = {"nanomaggy", "nanomaggies", "nanomaggie", "nmgy"}
 _MIDDLE, _LEAST_MIDDLE = 0.1, 3.0  # of the side, and pixels: where the galaxy itself must be
+
+#: Goes up by one when `prepare_image` makes other pixels or measurements out of the same input, so that images of before
+#: are made again and no dataset holds both.
+REVISION = 1
 
 #: What is measured where the photometry is that of the images: fluxes in their unit, and whether the aperture fits.
 FLUXES = ("flux", "flux_err", "flux_complete", "colour_flux", "colour_flux_err")

@@ -18,7 +18,7 @@ from gzmass.datasets.storage import write_png
 from gzmass.datasets.write import encode_png
 from gzmass.engine import fingerprint, map_pieces, write_atomically
 from gzmass.errors import DataError
-from gzmass.preparation.images import FLUXES, MEASURED, Galaxy, prepare_image
+from gzmass.preparation.images import FLUXES, MEASURED, REVISION, Galaxy, prepare_image
 
 __all__ = ["galaxies_of", "make_images", "recipe_of", "remove_strangers"]
 
@@ -145,7 +145,7 @@ def _make_piece(config, out, frames, frames_state, piece):
     """Make some images, then the record that says so; of files that have not changed only missing images are made."""
     galaxies, packed = piece
     state = [(*galaxy, *_state(galaxy.file), *_state(galaxy.colour_file)) for galaxy in galaxies]
-    name = fingerprint([recipe_of(config), frames_state, state])
+    name = fingerprint([REVISION, recipe_of(config), frames_state, state])
     record = out / "work" / f"{name}.json"
     rows = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else [None] * len(galaxies)
     kept = read_parcel(out, name) if config.storage == "shards" and record.is_file() else {}

@@ -132,6 +132,17 @@ def test_a_mended_image_is_taken_up(source):
     assert prepare(config(source)).counts["all"]["galaxies"] == 11
 
 
+def test_images_of_another_revision_of_the_code_are_made_again(source, monkeypatch):
+    path = prepare(config(source)).path
+    module, expected = sys.modules["gzmass.preparation.pieces"], files(path)
+    made, original = [], module.prepare_image
+    monkeypatch.setattr(module, "prepare_image", lambda *args: made.append(args[1].id) or original(*args))
+    monkeypatch.setattr(module, "REVISION", module.REVISION + 1)
+    prepare(config(source))
+    assert len(made) == 12
+    assert files(path) == expected
+
+
 def test_a_removed_image_is_made_again(source):
     path = prepare(config(source)).path
     expected = files(path)
