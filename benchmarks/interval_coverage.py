@@ -40,7 +40,7 @@ def held_out(run, dataset, rows):
 
 
 def gaps(score, quantities, looked_at, learn, test, method):
-    """Coverage less level in percent, shape (levels, 1 + thirds): over all, and in the thirds of each quantity."""
+    """Coverage less level in percent, shape (levels, 1 + thirds + 2): over all, in thirds, at the ends of M/L."""
     one, there = np.zeros(len(learn)), {name: values[learn] for name, values in quantities.items()}
     if method == "chosen":
         calibration = choose_calibration(score[learn], one, 1.0, there)
@@ -55,6 +55,9 @@ def gaps(score, quantities, looked_at, learn, test, method):
     for values in looked_at.values():
         third = np.searchsorted(np.quantile(values[test], [1 / 3, 2 / 3]), values[test], side="left")
         members += [third == k for k in range(3)]
+    predicted = quantities["log_ml_g"][test]
+    lowest, highest = np.quantile(predicted, [0.1, 0.9])
+    members += [predicted < lowest, predicted > highest]
     found = []
     for level in LEVELS:
         lower, upper = (bounds[name] for name in interval_columns(level))
@@ -65,7 +68,7 @@ def gaps(score, quantities, looked_at, learn, test, method):
 
 def worst(found):
     """Largest gap over all galaxies, and in thirds."""
-    return np.abs(found[:, 0]).max(), np.abs(found[:, 1:]).max()
+    return np.abs(found[:, 0]).max(), np.abs(found[:, 1:-2]).max()
 
 
 def main():
@@ -78,17 +81,20 @@ def main():
     print(f"{n_val} galaxies to calibrate on, {len(test)} to test on; {len(runs)} runs. Gaps in points of percent.\n")
     noise = "without a fault: median, 95 %"
     print(f"| intervals | 68 / 90 / 95 % over all | worst over all | worst third, mean (least to most) | {noise} "
-          f"| worst third of other divisions | {noise} |\n|---|---|--:|--:|--:|--:|--:|")  # fmt: skip
+          f"| worst third of other divisions | {noise} | lowest tenth of the prediction | highest |\n"
+          "|---|---|--:|--:|--:|--:|--:|---|---|")  # fmt: skip
     rng = np.random.default_rng(0)
     divisions = [np.split(rng.permutation(len(rows)), [n_val]) for _ in range(N_DIVISIONS)]
     for method in METHODS:
         found = [gaps(*one, val, test, method) for one in galaxies]
         overall, thirds = np.transpose([worst(one) for one in found])
-        levels = " / ".join(f"{gap:+.1f}" for gap in np.mean(found, axis=0)[:, 0])
+        levels, lowest, highest = (
+            " / ".join(f"{gap:+.1f}" for gap in np.mean(found, axis=0)[:, k]) for k in (0, -2, -1)
+        )
         line = f"| {method} | {levels} | {overall.mean():.1f} | {thirds.mean():.1f} "
         line += f"({thirds.min():.1f} to {thirds.max():.1f}) |"
         if method == "chosen":  # too slow to repeat, and between the other two
-            print(f"{line} | | |")
+            print(f"{line} | | | {lowest} | {highest} |")
             continue
         _, quantities, looked_at = galaxies[0]
         drawn = [gaps(rng.normal(size=len(rows)), quantities, looked_at, val, test, method) for _ in range(N_DRAWS)]
@@ -104,8 +110,8 @@ def main():
                 (f"{worst(np.mean(mean, axis=0))[1]:.1f}", np.quantile([worst(one)[1] for one in null], [0.5, 0.95])),
             )
         )
-        print(line, flush=True)
-        thirds = np.mean(mean, axis=0)[0, 1:].reshape(-1, 3)
+        print(f"{line} {lowest} | {highest} |", flush=True)
+        thirds = np.mean(mean, axis=0)[0, 1:-2].reshape(-1, 3)
         told = "; ".join(
             f"{name} {' / '.join(f'{gap:+.1f}' for gap in of)}" for name, of in zip(looked_at, thirds, strict=True)
         )
