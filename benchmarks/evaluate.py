@@ -20,7 +20,7 @@ from sklearn.metrics import r2_score, root_mean_squared_error
 
 from gzmass.calibration import apply_calibration, calibrate_intervals, coverage_in_thirds
 from gzmass.evaluation import evaluate, mass_to_light_metrics, vote_metrics
-from gzmass.evaluation.baselines import image_statistics
+from gzmass.evaluation.image_statistics import image_statistics
 from gzmass.tree import load_tree
 
 FEW = 5000

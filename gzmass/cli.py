@@ -294,7 +294,7 @@ def evaluate(
     data, loaded = open_dataset(dataset), [load_run(path) for path in runs]
     if out is None:
         own = loaded[0].card["dataset"]["content_hash"] == data.info["content_hash"]
-        out = runs[0] / f"evaluation-{split}{'' if own else f'-{data.path.name}'}"
+        out = runs[0] / f"evaluation-{split}{'' if own else f'-{data.path.resolve().name}'}"
     others = [*(loaded if len(loaded) > 1 else []), *(load_run(path) for path in compare or [])]
     for one in [*loaded, *others] if split == "test" else []:
         refuse_overlap(one, data)

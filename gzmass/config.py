@@ -2,6 +2,7 @@
 
 import difflib
 from pathlib import Path
+from types import NoneType
 from typing import Annotated, Literal
 
 import yaml
@@ -27,7 +28,6 @@ __all__ = [
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
-# a metadata input with one of these would hand the label, or what it was computed from, to the network
 #: Each goes up by one when a trunk of that name becomes another network, or the default of a key of a training another
 #: value, so that runs of before are not taken for those of now (tests/models/test_trunks.py notices).
 REVISIONS = {"cnn4": 1, "cnn5": 1, "resnet34": 1, "defaults": 1}
@@ -36,8 +36,16 @@ REVISIONS = {"cnn4": 1, "cnn5": 1, "resnet34": 1, "defaults": 1}
 _PLACES = {"out", "dataset", "init_from", "tensorboard"}
 _WAYS = {"devices", "steps_per_execution"}  # of `optimization`
 
+# what pydantic says in words of Python
+_ALLOWED = {
+    "dict_type": "allowed is a section with keys of its own",
+    "model_type": "allowed is a section with keys of its own",
+    "list_type": "allowed is a list, such as [a, b]",
+    "path_type": "allowed is a path, in quotes if it looks like a number or a date",
+}
 _LONGEST = 200  # characters of a value in an error
-_LABEL_COLUMNS = ("log_ml_g", "log_mstar", "sim_")
+#: Beginnings of columns that hold the label, or what it was computed from: no input of a network or a baseline.
+LABEL_COLUMNS = ("log_ml_g", "log_mstar", "sim_")
 
 
 class StrictModel(BaseModel):
@@ -193,7 +201,7 @@ class FinetuneConfig(_RunConfig):
             raise ValueError("target 'linear' goes with the loss 'huber' or 'squared_error' (sigma is that of log M/L)")
         if len(set(self.metadata)) < len(self.metadata):
             raise ValueError(f"metadata names a column twice: {self.metadata}")
-        if labels := [name for name in self.metadata if name.startswith(_LABEL_COLUMNS)]:
+        if labels := [name for name in self.metadata if name.startswith(LABEL_COLUMNS)]:
             raise ValueError(f"metadata has {labels[0]!r}, which the label could be read from")
         if unknown := set(self.linear_metadata) - set(self.metadata):
             raise ValueError(f"linear_metadata has {min(unknown)!r}, which is not among metadata {self.metadata}")
@@ -253,7 +261,7 @@ def load_config(kind, path=None, overrides=()):
         if not isinstance(data, dict):
             raise ConfigError(f"{source} must be a YAML mapping of keys to values. Received: {_cut(data)}.")
     for override in overrides:
-        _override(data, override)
+        _override(data, override, kind)
     return make_config(kind, data, source)
 
 
@@ -326,7 +334,7 @@ def save_config(config, path):
         )
 
 
-def _override(data, override):
+def _override(data, override, kind):
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"An override is written key=value. Received: {override!r}.")
@@ -334,9 +342,23 @@ def _override(data, override):
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         value = text  # such as the pattern {id}.fits
-    if isinstance(value, str):
+    if _takes_path(kind, key) and not isinstance(value, dict | list | NoneType):
+        value = text  # a folder may be called 2024 or 2024-06-01
+    elif isinstance(value, str):
         value = _number(value)
     set_key(data, key, value)
+
+
+def _takes_path(kind, key):
+    """Tell whether a key of a configuration holds the path of a file or folder."""
+    *sections, last = key.split(".")
+    for section in sections:
+        nested = list(_classes_in(getattr(kind.model_fields.get(section), "annotation", None)))
+        if not nested:
+            return False
+        kind = nested[0]
+    annotation = getattr(kind.model_fields.get(last), "annotation", None)
+    return Path in (annotation, *getattr(annotation, "__args__", ()))
 
 
 def _number(text):
@@ -393,7 +415,7 @@ def _cut(value):
 
 
 def _message(error):
-    text = error["msg"].removeprefix("Value error, ")
+    text = _ALLOWED.get(error["type"]) or error["msg"].removeprefix("Value error, ")
     return text[0].lower() + text[1:]
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from gzmass.errors import ConfigError
 
@@ -277,14 +278,16 @@ def evaluation(numbers):
     if numbers["n_seen"]:
         say(f"the run was made with {numbers['n_seen']} of these galaxies: this is no test of it")
     if numbers["mass_to_light"]:
-        table = Table(title=f"M/L{proxy}, split {numbers['split']}, {numbers['n_labelled']} galaxies")
+        # Text: square brackets, of units and of paths, mean themselves
+        table = Table(title=Text(f"M/L{proxy}, split {numbers['split']}, {numbers['n_labelled']} galaxies"))
         for name in ("model", "RMSE [dex]", "R2", "bias [dex]", "RMSE linear", "R2 linear"):
-            # of a long path the end is what tells runs apart
-            table.add_column(name, **({"overflow": "fold"} if name == "model" else {"justify": "right"}))
+            # of a long path the end is what tells runs apart; the longest baseline keeps to one line, the heads may break
+            ways = {"overflow": "fold", "min_width": 27} if name == "model" else {"justify": "right"}
+            table.add_column(Text(name), **ways)
         keys = ("rmse_dex", "r2_dex", "bias_dex", "rmse_linear", "r2_linear")
         for row in numbers["mass_to_light"]["table"]:
             # + 0.0: no minus before a zero
-            table.add_row(row["name"], *(f"{round(row[key], 3) + 0.0:.3f}" for key in keys))
+            table.add_row(Text(row["name"]), *(f"{round(row[key], 3) + 0.0:.3f}" for key in keys))
         _console.print(table)
     if numbers["votes"]:
         joint = numbers["votes"]["joint"]

@@ -108,7 +108,7 @@ def test_mistakes_in_the_mapping_of_a_column_are_told_in_its_words(tmp_path):
     column = "metadata.columns.redshift"
     with pytest.raises(ConfigError, match=r"no key '.*redshift.scales' .*did you mean 'scale'\? Allowed are col"):
         load_config(PrepareConfig, file, [f"{column}={{column: z, scales: 2}}"])
-    with pytest.raises(ConfigError, match=r"'.*redshift.missing' has the value 'no': input should be a valid list"):
+    with pytest.raises(ConfigError, match=r"'.*redshift.missing' has the value 'no': allowed is a list, such as"):
         load_config(PrepareConfig, file, [f"{column}={{column: z, missing: 'no'}}"])
     made = load_config(PrepareConfig, file, [f"{column}={{column: z, missing: -99}}"])
     assert made.metadata[0].columns["redshift"].missing == [-99]

@@ -26,7 +26,7 @@ FLOORS = {
     "preparation": {"engine", "tree", "images", "catalogs", "datasets", "pages", "config"},
     "simulate": {"engine", "tree", "images", "catalogs", "datasets"},
     "calibration": set(),
-    "evaluation": {"engine", "tree", "calibration", "catalogs", "datasets", "pages"},
+    "evaluation": {"engine", "tree", "calibration", "catalogs", "datasets", "pages", "config"},
     "layers": {"engine", "tree"},
     "losses": {"engine", "tree", "layers"},
     "models": {"engine", "tree", "images", "calibration", "datasets", "layers", "losses"},

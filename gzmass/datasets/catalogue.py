@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["contract_columns", "table_parts", "write_catalogue"]
+__all__ = ["contract_columns", "table_parts", "vote_columns", "write_catalogue"]
 
 #: Columns of every table, in this order; then the votes, then what else the table holds.
 COLUMNS = (
@@ -27,6 +27,22 @@ COLUMNS = (
 _ROWS = 16_384  # of the table, written or hashed at a time
 
 
+def vote_columns(tree):
+    """Name the columns of the votes, in the order of the answers of a tree.
+
+    Parameters
+    ----------
+    tree : DecisionTree or None
+        The tree of the votes.
+
+    Returns
+    -------
+    list of str
+        ``<stem>_votes`` for each answer; empty without a tree.
+    """
+    return [] if tree is None else [f"{stem}_votes" for stem in tree.stems]
+
+
 def contract_columns(table, tree=None):
     """Give a table the columns of the dataset contract, in their order.
 
@@ -40,13 +56,15 @@ def contract_columns(table, tree=None):
     Returns
     -------
     pandas.DataFrame
-        Missing columns are NaN, but for ``log_mstar``, which is computed where it can be. Columns that stay as they are
-        share the memory of those received.
+        Missing columns are NaN, but for ``log_mstar``, which is computed where it can be; whole numbers as ids are
+        int64. Columns that stay as they are share the memory of those received.
     """
     table = table.reset_index(drop=True)
-    votes = [] if tree is None else [f"{stem}_votes" for stem in tree.stems]
+    votes = vote_columns(tree)
     empty = pd.Series(np.nan, index=table.index)
     columns = {name: table.get(name, empty) for name in COLUMNS}
+    if pd.api.types.is_integer_dtype(columns["id"]):
+        columns["id"] = columns["id"].astype(np.int64)
     empty = empty.astype(np.float32)
     columns |= {name: table.get(name, empty).astype(np.float32) for name in votes}
     columns |= {name: table[name] for name in table.columns if name not in columns}

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gzmass.datasets.catalogue import vote_columns
 from gzmass.datasets.image_store import ImageFiles, ImageShards, open_images
 from gzmass.datasets.layout import check_table, read_info
 from gzmass.datasets.pixels import decode_images, open_pixels, write_pixels
@@ -81,7 +82,7 @@ class Dataset:
         list of str
             ``<stem>_votes`` for each answer; empty without a tree.
         """
-        return [] if self.tree is None else [f"{stem}_votes" for stem in self.tree.stems]
+        return vote_columns(self.tree)
 
     def rows(self, split=None, labelled=None):
         """Numbers of the rows of a split that have a label.
@@ -394,6 +395,8 @@ def open_dataset(path):
         table = pq.read_table(catalogue).to_pandas(self_destruct=True)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"The table {str(catalogue)!r} can not be read: {str(error).splitlines()[0]}.") from None
-    check_table(table, str(catalogue))
     tree = None if info.get("tree") is None else load_tree(info["tree"])
+    check_table(table, str(catalogue), tree)
+    if pd.api.types.is_integer_dtype(table["id"]):
+        table["id"] = table["id"].astype(np.int64)  # a table of someone else may have another width
     return Dataset(path, info, table, tree, open_images(path, info, table["id"]))

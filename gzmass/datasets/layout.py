@@ -7,10 +7,11 @@ import pandas as pd
 import yaml
 
 from gzmass.catalogs.stellar_mass import MAX_LOG_ML
+from gzmass.datasets.catalogue import vote_columns
 from gzmass.datasets.split import SPLITS
 from gzmass.errors import DataError
 
-__all__ = ["VERSION", "check_images", "check_table", "image_name", "read_info"]
+__all__ = ["VERSION", "bounds_on_r2", "check_images", "check_table", "image_name", "read_info"]
 
 #: Version of the layout of the directory.
 VERSION = 1
@@ -54,7 +55,24 @@ def read_info(path):
     return info
 
 
-def check_table(table, source):
+def bounds_on_r2(info):
+    """Tell the best R2 of log M/L that can be reached, as far as a dataset knows.
+
+    Parameters
+    ----------
+    info : dict
+        Its ``dataset.yaml``; ``explainable_r2`` is a number, or a mapping from the kind of input to one.
+
+    Returns
+    -------
+    dict of str to float
+        By the kind of input, which is ``inputs`` for a single number; empty where nothing is known.
+    """
+    bounds = info.get("explainable_r2") or {}
+    return bounds if isinstance(bounds, dict) else {"inputs": bounds}
+
+
+def check_table(table, source, tree=None):
     """Refuse a table that is none of galaxies.
 
     Parameters
@@ -63,35 +81,42 @@ def check_table(table, source):
         One row a galaxy.
     source : str
         What the table is called in an error: the file.
+    tree : DecisionTree, optional
+        The tree of the votes: other columns that end with ``_votes`` may hold anything.
 
     Raises
     ------
     DataError
-        The columns ``id`` or ``split`` are missing, an id is repeated, empty or a float, a split has another name, a
-        vote is negative, or a mass-to-light ratio can not be.
+        The columns ``id`` or ``split`` are missing, an id is repeated, empty, a float or above 2**63 - 1, a split has
+        another name, a vote is negative, or a mass-to-light ratio can not be.
     """
     for column in ("id", "split"):
         if column not in table.columns:
             raise DataError(f"The table {source!r} has no column {column!r}; it has {', '.join(table.columns)}.")
-    ids = table["id"]
-    if not (pd.api.types.is_integer_dtype(ids) or ids.map(type).eq(str).all()):
-        value = ids.tolist()[0] if len(ids) else None
-        raise DataError(f"The column 'id' of {source!r} must hold integers or text. Received: {value!r} ({ids.dtype}).")
-    if ids.isna().any():
-        raise DataError(f"The column 'id' of {source!r} has an empty value in row {int(ids.isna().argmax())}.")
-    if ids.duplicated().any():
-        raise DataError(f"The id {ids[ids.duplicated()].tolist()[0]!r} stands twice in {source!r}; ids must be unique.")
+    _check_ids(table["id"], source)
     unknown = set(table["split"].unique()) - set(SPLITS)
     if unknown:
         raise DataError(
             f"The column 'split' of {source!r} holds {min(map(str, unknown))!r}; allowed are {', '.join(SPLITS)}."
         )
-    for column in table.columns:
-        if column.endswith("_votes"):
+    for column in vote_columns(tree):
+        if column in table:
             _check_values(table, column, table[column] < 0, source, "votes are >= 0 or missing")
-        elif column == "log_ml_g":
-            limit = f"allowed are {-MAX_LOG_ML:g} to {MAX_LOG_ML:g}"
-            _check_values(table, column, table[column].abs() > MAX_LOG_ML, source, limit)
+    if "log_ml_g" in table:
+        limit = f"allowed are {-MAX_LOG_ML:g} to {MAX_LOG_ML:g}"
+        _check_values(table, "log_ml_g", table["log_ml_g"].abs() > MAX_LOG_ML, source, limit)
+
+
+def _check_ids(ids, source):
+    if not (pd.api.types.is_integer_dtype(ids) or ids.map(type).eq(str).all()):
+        value = ids.tolist()[0] if len(ids) else None
+        raise DataError(f"The column 'id' of {source!r} must hold integers or text. Received: {value!r} ({ids.dtype}).")
+    if ids.isna().any():
+        raise DataError(f"The column 'id' of {source!r} has an empty value in row {int(ids.isna().argmax())}.")
+    if pd.api.types.is_integer_dtype(ids) and len(ids) and ids.max() >= 2**63:
+        raise DataError(f"The id {ids.max()} of {source!r} is too large: allowed are integers below 2**63, or text.")
+    if ids.duplicated().any():
+        raise DataError(f"The id {ids[ids.duplicated()].tolist()[0]!r} stands twice in {source!r}; ids must be unique.")
 
 
 def _check_values(table, column, wrong, source, allowed):

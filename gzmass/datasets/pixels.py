@@ -54,8 +54,8 @@ class PixelFile:
 
     def __getitem__(self, rows):
         rows = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows, dtype=np.int64)
-        if len(rows) and not (-len(self) <= rows.min() and rows.max() < len(self)):
-            raise IndexError(f"The {len(self)} images have no row {rows.max()}.")
+        if len(wrong := rows[(rows < -len(self)) | (rows >= len(self))]):
+            raise IndexError(f"The {len(self)} images have no row {wrong[0]}.")
         pixels = np.empty((len(rows), *self.shape[1:]), self.dtype)
         for image, row in zip(pixels, (rows % max(len(self), 1)).tolist(), strict=True):
             if os.preadv(self._descriptor, [image], self._offset + row * self._row_bytes) != self._row_bytes:

@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 from PIL import Image
 
-from gzmass.datasets.catalogue import contract_columns, table_parts, write_catalogue
+from gzmass.datasets.catalogue import contract_columns, table_parts, vote_columns, write_catalogue
 from gzmass.datasets.dataset import open_dataset
 from gzmass.datasets.image_store import ImageFiles
 from gzmass.datasets.layout import VERSION, check_images, check_table, image_name
@@ -106,7 +106,7 @@ def write_dataset(path, table, images, info, tree=None, recipe=None, storage="fi
         The directory holds something else, or the storage is no other.
     """
     check_storage(storage)
-    check_table(table, "table")
+    check_table(table, "table", tree)
     recipe = info if recipe is None else recipe
     path, npix = begin_dataset(path, recipe, tree), int(info["npix"])
     if storage == "files":
@@ -131,7 +131,7 @@ def write_dataset(path, table, images, info, tree=None, recipe=None, storage="fi
         "npix": npix,
         "tree_hash": None if tree is None else tree.hash,
         "tree": None if tree is None else tree.to_dict(),
-        "counts": _counts(table),
+        "counts": _counts(table, tree),
         **stored,
     }
     _write_yaml(path / "dataset.yaml", full)
@@ -244,9 +244,8 @@ def _store_images(path, table, npix, storage, read, info):
     return {"storage": storage, "content_hash": digest.hexdigest()}
 
 
-def _counts(table):
-    votes = [column for column in table.columns if column.endswith("_votes")]
-    has_votes = (table[votes] > 0).any(axis=1) if votes else pd.Series(data=False, index=table.index)
+def _counts(table, tree):
+    has_votes = (table[vote_columns(tree)] > 0).any(axis=1)
     has_ml = table["log_ml_g"].notna()
     counts = {}
     for name, rows in [("all", slice(None)), *((split, table["split"] == split) for split in SPLITS)]:

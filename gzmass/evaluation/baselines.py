@@ -8,15 +8,15 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 
 from gzmass.catalogs import colour_mass_to_light
+from gzmass.config import LABEL_COLUMNS
 from gzmass.errors import DataError
-from gzmass.evaluation.image_statistics import image_statistics, statistics_of_rows
+from gzmass.evaluation.image_statistics import statistics_of_rows
 from gzmass.evaluation.metrics import mass_to_light_metrics
 
 __all__ = [
     "COLOURS",
     "METADATA",
     "baseline_table",
-    "image_statistics",
     "mass_to_light_baselines",
     "metadata_columns",
     "sample_rows",
@@ -35,7 +35,6 @@ METADATA = (
 COLOURS = ("g_minus_i", "sim_g_minus_i")
 
 _LUMINOSITY = "luminosity_g"
-_LABELS = ("log_ml_g", "log_mstar", "sim_")  # columns that start so hold the label, or what it was computed from
 _MAX_ROWS = 20_000  # galaxies to learn from, and to score: enough for 1 % of the RMSE
 _BOOSTING = {"max_iter": 200, "learning_rate": 0.05, "early_stopping": False}
 _LEAF, _LEAVES = 20, 5  # galaxies in a leaf, but no more than one in so many of all: few labels still make a tree
@@ -141,7 +140,7 @@ def baseline_table(dataset, train_rows, test_rows, features=None, metadata=None,
     test, true = _labelled(dataset, test_rows, "score")
     rows = np.concatenate([train, test])
     columns = list(metadata_columns(dataset, train) if metadata is None else metadata)
-    if labels := [name for name in columns if name.startswith(_LABELS)]:
+    if labels := [name for name in columns if name.startswith(LABEL_COLUMNS)]:
         raise DataError(f"The metadata of baselines have {labels[0]!r}, which the label could be read from.")
     colour = _colour_column(dataset, train)
     asked = np.concatenate([train_rows, test_rows])

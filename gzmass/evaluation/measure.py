@@ -6,8 +6,9 @@ import pandas as pd
 from gzmass.calibration.conformal import LEVELS, interval_columns, interval_scores, pit, sigma_scale
 from gzmass.calibration.coverage import coverage, coverage_in_thirds
 from gzmass.calibration.stellar_mass import stellar_mass
+from gzmass.datasets.layout import bounds_on_r2
 from gzmass.errors import DataError
-from gzmass.evaluation.baselines import mass_to_light_baselines
+from gzmass.evaluation.baselines import mass_to_light_baselines, sample_rows
 from gzmass.evaluation.metrics import mass_to_light_metrics, rmse_difference, vote_metrics
 
 __all__ = [
@@ -19,7 +20,6 @@ __all__ = [
     "pit_values",
 ]
 
-MAX_BASELINE = 20_000  # galaxies, of the training set and of the scored ones: enough for 1 % of the RMSE
 _BOUNDS = ("image", "image_and_luminosity")  # inputs that a dataset may have a bound for
 THIRDS = {  # quantity: column of the joined table
     "M/L label": "true_log_ml_g",
@@ -72,7 +72,8 @@ def join_truth(predictions, dataset, split=None):
             truth = truth.rename(columns={name: f"true_{name}"})
         elif name != "log_mstar":
             truth[f"true_{name}"] = np.nan
-    if pd.api.types.is_integer_dtype(truth["id"]) != pd.api.types.is_integer_dtype(predictions["id"]):
+    kinds = [_kind_of_ids(table["id"]) for table in (truth, predictions)]
+    if kinds[0] != kinds[1]:
         raise DataError(
             f"The ids of the predictions are of type {predictions['id'].dtype}, those of {dataset.path} of "
             f"type {truth['id'].dtype}; they must both be whole numbers or both be text."
@@ -82,9 +83,15 @@ def join_truth(predictions, dataset, split=None):
     if joined.empty:
         raise DataError(
             f"The predictions ({len(predictions)} rows) hold none of the {len(rows)} galaxies of the split "
-            f"{split!r} of {dataset.path}."
+            f"{split or 'all'!r} of {dataset.path}."
         )
     return joined.sort_values("id", kind="stable").reset_index(drop=True)
+
+
+def _kind_of_ids(ids):
+    if pd.api.types.is_integer_dtype(ids):
+        return "integer"
+    return "number" if pd.api.types.is_numeric_dtype(ids) else "text"
 
 
 def measure_mass_to_light(joined, dataset, split, *, card=None, baselines=True, compare=(), train_rows=None):
@@ -118,7 +125,7 @@ def measure_mass_to_light(joined, dataset, split, *, card=None, baselines=True, 
         reason why there are none.
     """
     if not np.isfinite(joined["true_log_ml_g"]).any():
-        return f"no galaxy of the split {split!r} has an M/L label (log_ml_g)"
+        return f"no galaxy of the split {split or 'all'!r} has an M/L label (log_ml_g)"
     if "log_ml_g" not in joined.columns or not np.isfinite(joined["log_ml_g"]).any():
         return "the predictions hold no M/L (log_ml_g)"
     labelled = joined[np.isfinite(joined["true_log_ml_g"])]
@@ -184,8 +191,9 @@ def measure_votes(joined, dataset, split):
     Returns
     -------
     dict or str
-        What `vote_metrics` returns, without the questions that nobody voted on (``unknown`` names them), with
-        ``mean_from`` and ``assumed_volunteers`` (`gzmass.datasets.Dataset.assumed_volunteers`);
+        What `vote_metrics` returns, without the questions that nobody voted on (``unknown`` names them) and those that
+        the run has not learnt (``unlearnt``), with ``mean_from`` and ``assumed_volunteers``
+        (`gzmass.datasets.Dataset.assumed_volunteers`);
         or the reason why there is nothing to measure.
     """
     tree = dataset.tree
@@ -196,11 +204,16 @@ def measure_votes(joined, dataset, split):
         return "the predictions hold no vote fractions"
     votes = np.asarray(dataset.votes(joined["row"].to_numpy()))
     if not np.isfinite(votes).any():
-        return f"no galaxy of the split {split!r} has votes"
+        return f"no galaxy of the split {split or 'all'!r} has votes"
     train = np.asarray(dataset.rows("train", labelled="votes"), dtype=int)
     train_votes = dataset.votes(train) if len(train) else None
     result = vote_metrics(votes, joined[columns].to_numpy(np.float32), tree, train_votes)
-    result["unknown"] = [q["question"] for q in result["questions"] if q["n"] == 0]
+    voted = dict(
+        zip([q.name for q in tree.questions], np.add.reduceat(np.nansum(votes, axis=0), tree.starts), strict=True)
+    )
+    left_out = [q["question"] for q in result["questions"] if q["n"] == 0]
+    result["unknown"] = [name for name in left_out if voted[name] == 0]
+    result["unlearnt"] = [name for name in left_out if voted[name] > 0]
     result["questions"] = [q for q in result["questions"] if q["n"] > 0]
     result["mean_from"] = "train" if len(train) else "the scored galaxies"
     result["assumed_volunteers"] = dataset.assumed_volunteers
@@ -319,9 +332,7 @@ def pit_values(joined, calibration=None):
 
 def _bounds(dataset, card):
     """Best R2 that the dataset knows of, by the kind of input; with a card, for the inputs of that run."""
-    bounds = dataset.info.get("explainable_r2") or {}
-    if not isinstance(bounds, dict):
-        bounds = {"inputs": bounds}
+    bounds = bounds_on_r2(dataset.info)
     if card and "metadata" in card and set(_BOUNDS) <= set(bounds):
         own = _BOUNDS["luminosity_g" in card["metadata"]]
         bounds = {name: best for name, best in bounds.items() if name not in _BOUNDS or name == own}
@@ -336,14 +347,12 @@ def _add_baselines(add, dataset, split, rows, train_rows, metadata):
         source = "those that the run learned from"
     train_rows = np.setdiff1d(train_rows, dataset.rows(split))
     if len(train_rows) == 0:
-        return f"no labelled galaxy outside the split {split!r} is left to learn from"
-    rng = np.random.default_rng(0)
-    if len(train_rows) > MAX_BASELINE:
-        train_rows = rng.choice(train_rows, MAX_BASELINE, replace=False)
-    scored = np.arange(len(rows))
-    if len(scored) > MAX_BASELINE:
-        scored = np.sort(rng.choice(scored, MAX_BASELINE, replace=False))
-    trained = mass_to_light_baselines(dataset, train_rows, rows[scored], metadata)
+        return f"no labelled galaxy outside the split {split or 'all'!r} is left to learn from"
+    scored = sample_rows(np.arange(len(rows)))
+    try:
+        trained = mass_to_light_baselines(dataset, sample_rows(train_rows), rows[scored], metadata)
+    except DataError as error:  # an image that they were to learn from is damaged: the run is measured all the same
+        return str(error).removesuffix(".")
     for name, values in trained.pop("predictions").items():
         add(name, "baseline", scored, values)
     return {**trained, "learned_from": source}

@@ -104,7 +104,7 @@ def _head(numbers, card):
         label = f"RMSE over {joint['n_answers']} answers (predicting the mean: {joint['rmse_mean']:.3f})"
         rows.append((with_error(joint, "rmse"), label))
     what = [f"Evaluated on <b>{escape(numbers['dataset'])}</b>, split {escape(numbers['split'])}"]
-    what.append(f"{escape(numbers['band'])} band")
+    what.append(f"{escape(numbers['band'])} band" if numbers["band"] else "band not stated")
     if described := card.get("description"):
         what.append(escape(str(described)))
     name = escape(numbers["name"]).replace("/", "/<wbr>").replace("_", "_<wbr>")  # a path may break on a phone
@@ -187,6 +187,8 @@ def _votes(votes, drawn):
     parts = [lead, table(columns, rows, caption)]
     if votes["unknown"]:
         parts.append(f'<p class="absent">Without votes in this dataset: {escape(", ".join(votes["unknown"]))}.</p>')
+    if votes["unlearnt"]:
+        parts.append(f'<p class="absent">Not learnt by the run: {escape(", ".join(votes["unlearnt"]))}.</p>')
     parts.append(figures([drawn["votes_rmse"]]))
     parts.append("<h3>Reliability: voted against predicted fraction</h3>")
     parts.append(

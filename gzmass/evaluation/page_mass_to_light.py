@@ -117,13 +117,21 @@ def comparison_section(numbers):
         intervals = {item["level"]: item for item in run["coverage"] or ()}
         row += [f"{100 * intervals[level]['coverage']:.1f} %" if level in intervals else "" for level in levels]
         row.append(number(intervals[levels[0]]["width"]) if levels and levels[0] in intervals else "")
-        row.append(number(run["votes"]["rmse"]) if run["votes"] else "")
+        row.append(f"{number(run['votes']['rmse'])}{_of_answers(run, numbers['compared'])}" if run["votes"] else "")
         rows.append(row)
+    n = {run["mass_to_light"]["n"] for run in numbers["compared"] if run["mass_to_light"]}
+    galaxies = "On the same galaxies" if len(n) < 2 else f"On the galaxies that each has, {min(n):,} to {max(n):,}"
     caption = (
-        f"On the same galaxies{mark(numbers)}. “In 68 %”: the share of labels inside that interval; the width is the "
-        "median one of the first level; votes: over all answers."
+        f"{galaxies}{mark(numbers)}. “In 68 %”: the share of labels inside that interval; the width is the median one "
+        "of the first level; votes: over all answers that a run has learnt."
     )
     return table(columns, rows, caption, strong_rows=1)
+
+
+def _of_answers(run, compared):
+    """Say over how many answers the votes of a run are measured, where these are not as many for all."""
+    n = {other["votes"]["n_answers"] for other in compared if other["votes"]}
+    return f" ({run['votes']['n_answers']} answers)" if len(n) > 1 else ""
 
 
 def residual_section(numbers, drawn):

@@ -118,9 +118,9 @@ def evaluate(
         sections["mass_to_light"] |= _residual_numbers(labelled, dataset, quantities)
     numbers = {
         "name": str(name or card.get("name") or "run"),
-        "dataset": str(dataset.info.get("name") or Path(dataset.path).name),
+        "dataset": str(dataset.info.get("name") or Path(dataset.path).resolve().name),
         "label_kind": str(dataset.info.get("label_kind") or "measured"),
-        "band": str(dataset.info.get("band") or "g"),
+        "band": str(dataset.info.get("band") or ""),
         "label_band": label_band(dataset.info),
         "split": split or "all",
         "n_galaxies": len(dataset.rows(split)),
@@ -133,7 +133,7 @@ def evaluate(
         "compared": compare_runs(joined, dataset, split, sections, compare),
         "versions": _versions(),
     }
-    figures = _draw(numbers, labelled, quantities, card.get("calibration"))
+    figures = _draw(numbers, labelled, quantities, card)
     examples = _examples(joined, dataset) if numbers["votes"] else []
     html = render(numbers, figures, _galleries(joined, dataset), examples, card)
     with write_atomically(out / "predictions.parquet") as path:
@@ -141,6 +141,8 @@ def evaluate(
         # dictionaries serve text: of numbers that all differ they only take time
         texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
         table.to_parquet(path, index=False, use_dictionary=texts)
+    for file in set((out / "plots").glob("*.png")) - {out / "plots" / f"{key}.png" for key in figures}:
+        file.unlink()  # of an earlier report
     for key, (png, _) in figures.items():
         with write_atomically(out / "plots" / f"{key}.png") as path:
             path.write_bytes(base64.b64decode(png))
@@ -169,7 +171,7 @@ def _residual_numbers(labelled, dataset, quantities):
     }
 
 
-def _draw(numbers, labelled, quantities, calibration):
+def _draw(numbers, labelled, quantities, card):
     # a dict of (PNG as base64 text, caption) by the name of the file
     kind, band = numbers["label_kind"] if numbers["label_kind"] == "proxy" else "true", numbers["label_band"]
     figures = {}
@@ -205,7 +207,9 @@ def _draw(numbers, labelled, quantities, calibration):
                 plots.coverage_plot(ml["coverage"]),
                 "Share of galaxies inside their intervals; error bars are binomial.",
             )
-        if np.isfinite(values := pit_values(labelled, calibration)).any():
+        # of a mixture of runs the table has not the distribution itself, which a PIT needs
+        values = np.empty(0) if "ensemble" in card else pit_values(labelled, card.get("calibration"))
+        if np.isfinite(values).any():
             figures["pit"] = (
                 plots.pit_histogram(values, (ml["calibrated_on"] or {}).get("n")),
                 "Where the labels fall in their predicted distributions: flat if these are right.",

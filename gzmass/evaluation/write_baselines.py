@@ -7,6 +7,7 @@ from gzmass.errors import DataError
 
 __all__ = ["baseline_files", "baseline_legend", "baseline_markdown", "write_baselines"]
 
+_BEGINNINGS = {".md": b"| inputs ", ".csv": b"inputs,"}  # of both files, by which they are known
 _NUMBERS = {"RMSE [dex]": "rmse_dex", "R2 [dex]": "r2_dex", "RMSE linear": "rmse_linear", "R2 linear": "r2_linear"}
 
 
@@ -57,7 +58,7 @@ def baseline_legend(table):
 
 
 def baseline_files(path):
-    """Name the two files that the table of baselines is written to.
+    """Name the two files that the table of baselines is written to, which may be there from before.
 
     Parameters
     ----------
@@ -72,12 +73,16 @@ def baseline_files(path):
     Raises
     ------
     DataError
-        The file has another ending.
+        The file has another ending, or one of the two is there and is no table of baselines.
     """
     path = Path(path)
-    if path.suffix not in {".md", ".csv"}:
+    if path.suffix not in _BEGINNINGS:
         raise DataError(f"The baselines can not be written to {str(path)!r}: allowed endings are .md, .csv.")
-    return [path.with_suffix(".md"), path.with_suffix(".csv")]
+    files = [path.with_suffix(ending) for ending in _BEGINNINGS]
+    for file in files:
+        if file.exists() and not (file.is_file() and file.read_bytes().startswith(_BEGINNINGS[file.suffix])):
+            raise DataError(f"{str(file)!r} is there and is no table of baselines: give another name, or remove it.")
+    return files
 
 
 def write_baselines(table, path):
@@ -98,7 +103,7 @@ def write_baselines(table, path):
     Raises
     ------
     DataError
-        The file has another ending than ``.md`` and ``.csv``.
+        The file has another ending than ``.md`` and ``.csv``, or one of the two is there and is something else.
     """
     markdown, csv = baseline_files(path)
     with write_atomically(csv) as temporary:

@@ -69,6 +69,7 @@ def run_experiment(config, progress=None, only_tables=False):
     outcomes = {job.fingerprint: measured(job, any_version=only_tables) for job in plan.jobs}
     if only_tables:
         return _finish(plan, config, outcomes, _baselines(plan, config, train=False))
+    known = _baselines(plan, config, train=False)
     for depth in range(1 + max(job.depth for job in plan.jobs)):
         todo = []
         for job in plan.jobs:
@@ -82,7 +83,7 @@ def run_experiment(config, progress=None, only_tables=False):
             outcomes[job.fingerprint] = numbers
             if progress:
                 progress(_count(outcomes), len(plan.jobs), job.name, numbers)
-            write_tables(experiment_table(plan, outcomes, {}), plan, config)
+            write_tables(experiment_table(plan, outcomes, known), plan, config)
     return _finish(plan, config, outcomes, _baselines(plan, config))
 
 
@@ -97,9 +98,10 @@ def list_runs(config):
     Returns
     -------
     list of dict
-        For each training, in order: ``name``, ``out``, ``state`` ("finished", "begun", "missing", or the reason why it
-        can not be run), and ``seconds``: how long it took, or what finished trainings of the same place with another
-        seed took on average; None if there is none.
+        For each training, in order: ``name``, ``out``, ``state`` ("finished"; "to be measured", of one that another
+        version of gzmass measured, or none; "begun"; "missing"; or the reason why it can not be run), and ``seconds``:
+        how long it took, or what finished trainings of the same place with another seed took on average; None if there
+        is none.
 
     Raises
     ------
@@ -115,12 +117,17 @@ def list_runs(config):
     runs = []
     for job in plan.jobs:
         numbers = found[job.fingerprint]
-        state = "begun" if (job.config.out / "fingerprint.yaml").is_file() else "missing"
-        state = "finished" if numbers else job.problem or state
+        state = "finished" if numbers else job.problem or _begun(job.config.out)
         same = took.get(_place(job))
         seconds = numbers.get("training_seconds") if numbers else same and sum(same) / len(same)
         runs.append({"name": job.name, "out": job.config.out, "state": state, "seconds": seconds})
     return runs
+
+
+def _begun(out):
+    if (out / "card.yaml").is_file():
+        return "to be measured"
+    return "begun" if (out / "fingerprint.yaml").is_file() else "missing"
 
 
 def _run(jobs, workers, outcomes, progress):

@@ -237,15 +237,19 @@ class _Planner:
     def _info(self, path):
         if path not in self.infos:
             try:
-                self.infos[path] = read_info(path), None
+                info = read_info(path)
             except GzmassError as error:
                 self.infos[path] = {}, str(error)
+            else:
+                tested = info.get("counts", {}).get("test", {}).get("galaxies", 1)
+                problem = None if tested else f"the dataset {str(path)!r} has no galaxies in the split test"
+                self.infos[path] = info, problem
         return self.infos[path]
 
 
 def _merged(base, *changes):
     """Set keys of plain data: whole keys first, then those with a dot, which go into what the others have set."""
-    data = copy.deepcopy(base)
+    data = {}
     for deep in (False, True):
         for change in (base, *changes):
             for key, value in change.items():

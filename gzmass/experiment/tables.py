@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from gzmass.datasets.layout import bounds_on_r2
 from gzmass.engine import write_atomically
 from gzmass.experiment.config import AFTER_AXES, BEFORE_AXES, METRICS
 
@@ -102,7 +103,7 @@ def _introduction(table, plan, config):
         said = ["galaxies with M/L: " + ", ".join(known)]
         if info.get("label_kind") == "proxy":
             said.append("its M/L is a proxy, no mass-to-light ratio")
-        for what, value in info.get("explainable_r2", {}).items():
+        for what, value in bounds_on_r2(info).items():
             if np.isfinite(value):  # it is not without M/L
                 said.append(f"best reachable R2 [dex] from {what.replace('_', ' ')} {value:.3f}")
         voted = table.loc[table["dataset"] == path, "votes_rmse_mean"].dropna()

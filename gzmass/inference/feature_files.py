@@ -7,6 +7,7 @@ import pandas as pd
 
 from gzmass.engine import write_atomically
 from gzmass.errors import DataError
+from gzmass.inference.provenance import in_ascii
 
 __all__ = ["FORMATS", "MOST_IN_FITS", "write_feature_file"]
 
@@ -74,7 +75,7 @@ def _fits(path, chunks, n, ids, names, record):
     header = fits.BinTableHDU.from_columns(columns).header
     header["NAXIS2"] = n
     for key, value in record.items():
-        header.add_comment(f"{key}: {value}".encode("ascii", "backslashreplace").decode())
+        header.add_comment(in_ascii(f"{key}: {value}"))
     stream = fits.StreamingHDU(str(path), header)
     try:
         for own, values in chunks:

@@ -159,7 +159,7 @@ def _open_trunk(run, dataset):
             f"{dataset.npix} px: prepare one with npix={run.npix}."
         )
     trained, here = run.card["dataset"].get("stretch"), dataset.info.get("stretch")
-    if trained != here:
+    if here not in (None, trained):  # of images that came from elsewhere it is not known: they are taken for the same
         raise DataError(
             f"The run {str(run.path)!r} was trained on images with the stretch {trained}, those of "
             f"{str(dataset.path)!r} have {here}: its features mean nothing there."

@@ -9,7 +9,7 @@ from gzmass.calibration import QUANTITIES
 from gzmass.engine import write_atomically
 from gzmass.errors import DataError
 from gzmass.inference.ensemble import Ensemble, load_ensemble
-from gzmass.inference.provenance import describe_column, provenance, refuse_other_table
+from gzmass.inference.provenance import describe_column, in_ascii, provenance, refuse_other_table
 from gzmass.inference.reading import read_ahead
 from gzmass.inference.rows import judge_stretch, predict_rows, refuse_other_tree
 from gzmass.models import Run, load_run
@@ -162,7 +162,8 @@ def _astropy_table(predictions, kind):
         columns[name] = values
     made = predictions.attrs
     if kind == "fits":
-        made = {_KEYWORDS.get(key, key.upper()): value for key, value in made.items()}
+        # a header holds ASCII alone: what is written elsewhere is spelled out
+        made = {_KEYWORDS.get(key, key.upper()): in_ascii(value) for key, value in made.items()}
     elif kind == "votable":  # a table has a description and no keywords
         made = {"description": "; ".join(f"{key}: {value}" for key, value in made.items())} if made else {}
     table = Table(columns, meta=made)

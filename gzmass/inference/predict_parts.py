@@ -149,7 +149,7 @@ def predict_parts(runs, galaxies, out, engine=None, split=None, progress=None, s
         hats, note = _finish(source, out, [unit.output for unit in units if unit.output.is_file()], engine, say)
     sums = [sum(count[key] for count in counts) for key in ("rows", "failed", "outside")]
     if not (sums[0] or ran.failed):
-        raise DataError(f"There are no galaxies of the split {split!r} in {source.name!r}.")
+        raise DataError(f"There are no galaxies of the split {split or 'all'!r} in {source.name!r}.")
     return PartsSummary(out, *sums, len(units), ran.found, ran.failed, hats, note)
 
 

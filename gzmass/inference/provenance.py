@@ -8,7 +8,7 @@ from gzmass.catalogs.pieces import column_names
 from gzmass.errors import DataError
 from gzmass.models.conventions import LABEL_KEYS
 
-__all__ = ["describe_column", "provenance", "refuse_other_table"]
+__all__ = ["describe_column", "in_ascii", "provenance", "refuse_other_table"]
 
 # the first pattern that fits the whole name; what is in brackets is the unit
 _COLUMNS = {
@@ -80,6 +80,22 @@ def provenance(runs, dataset, split):
         "split": split or "all",
         **known,
     }
+
+
+def in_ascii(value):
+    """Spell out in a text what is not ASCII, which is all that a FITS header holds.
+
+    Parameters
+    ----------
+    value : object
+        A text, or something else.
+
+    Returns
+    -------
+    object
+        The text with escapes as those of Python; something else as it is.
+    """
+    return value.encode("ascii", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def refuse_other_table(path, what, is_ours):

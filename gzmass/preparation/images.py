@@ -24,8 +24,8 @@ _LEAST_SIDE = 8  # pixels; nothing of a galaxy's structure is in fewer
 _NANOMAGGIES = {"nanomaggy", "nanomaggies", "nanomaggie", "nmgy"}
 _MIDDLE, _LEAST_MIDDLE = 0.1, 3.0  # of the side, and pixels: where the galaxy itself must be
 
-#: Goes up by one when `prepare_image` makes other pixels or measurements out of the same input, so that images of before
-#: are made again and no dataset holds both.
+#: Goes up by one when `prepare_image` makes other pixels or measurements out of the same input: images of before are
+#: made again then, and no dataset holds both.
 REVISION = 1
 
 #: What is measured where the photometry is that of the images: fluxes in their unit, and whether the aperture fits.

@@ -14,7 +14,8 @@ from gzmass.calibration.groups import calibrate_groups
 from gzmass.datasets import open_dataset, write_dataset
 from gzmass.errors import ConfigError, DataError
 from gzmass.evaluation import evaluate, mass_to_light_metrics
-from gzmass.evaluation.baselines import image_statistics, mass_to_light_baselines, metadata_columns
+from gzmass.evaluation.baselines import mass_to_light_baselines, metadata_columns
+from gzmass.evaluation.image_statistics import image_statistics
 from gzmass.evaluation.measure import join_truth, measure_mass_to_light, pit_values
 from gzmass.evaluation.plots import _short, log_ml_label, pit_histogram, predicted_against_true
 from gzmass.evaluation.wording import label_band
