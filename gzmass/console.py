@@ -281,7 +281,7 @@ def evaluation(numbers):
         # Text: square brackets, of units and of paths, mean themselves
         table = Table(title=Text(f"M/L{proxy}, split {numbers['split']}, {numbers['n_labelled']} galaxies"))
         for name in ("model", "RMSE [dex]", "R2", "bias [dex]", "RMSE linear", "R2 linear"):
-            # of a long path the end is what tells runs apart; the longest baseline keeps to one line, the heads may break
+            # of a long path the end is what tells runs apart; a baseline keeps to one line, sooner the heads break
             ways = {"overflow": "fold", "min_width": 27} if name == "model" else {"justify": "right"}
             table.add_column(Text(name), **ways)
         keys = ("rmse_dex", "r2_dex", "bias_dex", "rmse_linear", "r2_linear")

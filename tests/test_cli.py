@@ -271,7 +271,7 @@ def test_evaluate_makes_a_report_and_the_same_one_again(survey, data, finetuned,
         code, shown, err = gzmass("evaluate", finetuned, data, "--split", "val", "--out", out, "--compare", finetuned)
         assert (code, err) == (0, "")
         assert shown.endswith(f"-> {out / 'report.html'}\n")
-        for row in ("this run", "constant", "metadata", "image statistics", "votes: RMSE"):
+        for row in ("this run", "constant", "metadata", "image statistics", "votes: RMSE", "[dex]"):
             assert row in shown
         results.append(json.loads((out / "metrics.json").read_text()))
     assert results[0] == results[1]

@@ -102,6 +102,26 @@ def test_an_override_that_is_no_yaml_is_text(tmp_path):
     assert load_config(PrepareConfig, file, ["images.pattern={id}-g.fits"]).images.pattern == "{id}-g.fits"
 
 
+@pytest.mark.parametrize("name", ["2024", "2024-06-01", "1e3", "true"])
+def test_a_folder_may_have_the_name_of_a_number_or_a_date(file, name):
+    config = load_config(FinetuneConfig, file, [f"out={name}", f"dataset={name}", f"init_from={name}"])
+    assert str(config.out) == str(config.dataset) == str(config.init_from) == name
+    assert load_config(FinetuneConfig, file, ["init_from=null"]).init_from is None
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model=3", "'model' has the value 3: allowed is a section with keys of its own"),
+        ("stages=3", r"'stages' has the value 3: allowed is a list, such as \[a, b\]"),
+        ("out=[a]", r"'out' has the value \['a'\]: allowed is a path"),
+    ],
+)
+def test_kinds_of_values_are_told_in_words_of_a_configuration(file, override, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(FinetuneConfig, file, [override])
+
+
 def test_mistakes_in_the_mapping_of_a_column_are_told_in_its_words(tmp_path):
     file = tmp_path / "prepare.yaml"
     file.write_text("out: a\nimages: {folder: b}\nmetadata: {file: t.csv, columns: {redshift: z}}\n")

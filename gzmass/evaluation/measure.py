@@ -56,8 +56,13 @@ def join_truth(predictions, dataset, split=None):
     """
     if "id" not in predictions.columns:
         raise DataError(f"The predictions need a column 'id'. Received: {list(predictions.columns)}.")
+    if _kind_of_ids(dataset.table["id"]) != _kind_of_ids(predictions["id"]):
+        raise DataError(
+            f"The ids of the predictions are of type {predictions['id'].dtype}, those of {dataset.path} of "
+            f"type {dataset.table['id'].dtype}; they must both be whole numbers or both be text."
+        )
     if predictions["id"].duplicated().any():
-        twice = predictions["id"][predictions["id"].duplicated()].iloc[0]
+        twice = predictions["id"][predictions["id"].duplicated()].tolist()[0]
         raise DataError(f"The predictions have the id {twice!r} twice; each galaxy must stand there once.")
     if "status" in predictions.columns and len(predictions):
         failed = predictions["status"] == "failed"
@@ -72,12 +77,6 @@ def join_truth(predictions, dataset, split=None):
             truth = truth.rename(columns={name: f"true_{name}"})
         elif name != "log_mstar":
             truth[f"true_{name}"] = np.nan
-    kinds = [_kind_of_ids(table["id"]) for table in (truth, predictions)]
-    if kinds[0] != kinds[1]:
-        raise DataError(
-            f"The ids of the predictions are of type {predictions['id'].dtype}, those of {dataset.path} of "
-            f"type {truth['id'].dtype}; they must both be whole numbers or both be text."
-        )
     predicted = [name for name in predictions.columns if name == "id" or name not in truth.columns]
     joined = truth.merge(predictions[predicted], on="id", how="inner", validate="one_to_one")
     if joined.empty:

@@ -134,6 +134,7 @@ def test_image_of_another_size(path):
         (lambda p: (p / "catalog.parquet").write_text("x"), "can not be read"),
         (lambda p: (p / "images" / f"{FIRST + 7}.png").unlink(), f"lacks the image 'images/{FIRST + 7}.png'"),
         (lambda p: edit(p, id=FIRST), f"The id {FIRST} stands twice"),
+        (lambda p: edit(p, id=np.uint64(2**63) + np.arange(30, dtype=np.uint64)), rf"The id {2**63 + 29} .* too large"),
         (lambda p: edit(p, id=np.arange(30.0)), r"must hold integers or text. Received: 0\.0 \(float64\)"),
         (lambda p: edit(p, split="training"), "holds 'training'; allowed are train, val, test"),
     ],
@@ -142,6 +143,29 @@ def test_what_is_no_dataset_is_refused(path, damage, message):
     damage(path)
     with pytest.raises(DataError, match=message):
         open_dataset(path)
+
+
+def test_whole_numbers_as_ids_are_of_one_width(path, tmp_path):
+    table = make_table().assign(id=np.arange(30, dtype=np.uint16))
+    write_dataset(tmp_path / "written", table, make_images(table), {"npix": 16}, TREE)
+    assert pd.read_parquet(tmp_path / "written" / "catalog.parquet")["id"].dtype == np.int64
+    edit(path, id=make_table()["id"].astype(np.uint64))
+    assert open_dataset(path).table["id"].dtype == np.int64
+
+
+def test_only_the_answers_of_the_tree_are_votes(tmp_path):
+    table = make_table().assign(merger_votes="many", bar_votes=-1.0)
+    ds = open_dataset(write_dataset(tmp_path / "ds", table, make_images(table), {"npix": 16}, TREE))
+    assert ds.info["counts"]["all"]["votes"] == 15
+    assert ds.votes().shape == (30, 37)
+    assert set(ds.table["merger_votes"]) == {"many"}
+
+
+def test_an_image_that_is_not_there_is_named_by_its_row(path):
+    ds = open_dataset(path)
+    for rows, wrong in (([3, -31], -31), ([2, 30, 4], 30)):
+        with pytest.raises(IndexError, match=f"The 30 images have no row {wrong}"):
+            ds.pixels[rows]
 
 
 def test_an_unknown_column_is_named(path):

@@ -129,8 +129,13 @@ def test_files(table, tmp_path):
     first = table.iloc[0]
     assert f"{first['rmse_dex']:.3f} ± {first['rmse_dex_error']:.3f}" in lines[2]
     assert lines[-2:] == ["Metadata: distance_mpc, luminosity_g.", "g-i colour: sim_g_minus_i."]
+    write_baselines(table, tmp_path / "t.md")  # once more
     with pytest.raises(DataError, match=r"allowed endings are .md, .csv"):
         write_baselines(table, tmp_path / "t.parquet")
+    (tmp_path / "notes.md").write_text("# My galaxies")
+    with pytest.raises(DataError, match=r"notes.md' is there and is no table of baselines"):
+        write_baselines(table, tmp_path / "notes.csv")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["notes.md", "t.csv", "t.md"]
 
 
 def test_more_galaxies_than_baselines_need(monkeypatch):

@@ -223,8 +223,46 @@ def test_what_is_absent_is_said(tmp_path):
     text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "proxy labels" not in text
     assert "are a proxy" not in text
-    for reason in ("no decision tree", "no galaxy has a luminosity", "hold no intervals", "run has no card"):
+    said = ("no decision tree", "no galaxy has a luminosity", "hold no intervals", "run has no card", "band not stated")
+    for reason in said:
         assert reason in text
+
+
+def test_a_question_that_the_run_has_not_learnt_is_told_from_one_without_votes(dataset, predictions, tmp_path):
+    table, names = predictions[0].copy(), [question.name for question in TREE.questions]
+    answers = [f"{stem}_fraction" for stem in TREE.stems]
+    table[answers[TREE.starts[1] : TREE.starts[2]]] = np.nan
+    short = predictions[0].iloc[dataset.rows("test")[5:]]
+    votes = evaluate(table, dataset, "test", tmp_path, baselines=False, compare=[("b", short)])["votes"]
+    assert (votes["unlearnt"], votes["unknown"]) == ([names[1]], [names[2]])
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"Not learnt by the run: {names[1]}." in text
+    assert f"Without votes in this dataset: {names[2]}." in text
+    learnt = [sum(len(q.answers) for q in TREE.questions) - (TREE.starts[3] - TREE.starts[k]) for k in (1, 2)]
+    assert [f"({n} answers)" in text for n in learnt] == [True, True]
+    assert "On the galaxies that each has, 72 to 76" in text
+
+
+def test_of_an_earlier_report_nothing_is_left(dataset, predictions, tmp_path):
+    table, calibration = predictions
+    card = {"calibration": calibration}
+    evaluate(table, dataset, "test", tmp_path, card=card, baselines=False)
+    assert {"pit.png", "votes_rmse.png"} <= {file.name for file in (tmp_path / "plots").iterdir()}
+    # the table of a mixture of runs has not the distribution that a PIT needs
+    columns = [name for name in table if "fraction" not in name]
+    evaluate(table[columns], dataset, "test", tmp_path, card={**card, "ensemble": ["a", "b"]}, baselines=False)
+    left = {file.name for file in (tmp_path / "plots").iterdir()}
+    assert not left & {"pit.png", "votes_rmse.png"}
+    assert "coverage.png" in left
+
+
+def test_a_damaged_image_costs_the_baselines_and_not_the_report(tmp_path):
+    own = make_dataset(tmp_path / "data")
+    (own.path / "images" / f"{own.table['id'][own.rows('train')[1]]}.png").write_bytes(b"")
+    own = open_dataset(own.path)
+    numbers = evaluate(make_predictions(own)[0], own, "test", tmp_path / "out")
+    assert "can not be used: the image can not be read" in numbers["mass_to_light"]["baselines"]
+    assert numbers["mass_to_light"]["n"] == 76
 
 
 def test_a_folder_with_something_else_is_refused(dataset, predictions, tmp_path):
@@ -260,7 +298,7 @@ def test_predictions_that_do_not_fit_are_refused(dataset, predictions):
     table = predictions[0]
     with pytest.raises(DataError, match="need a column 'id'"):
         join_truth(table.drop(columns="id"), dataset)
-    with pytest.raises(DataError, match=f"{table['id'].iloc[0]}.* twice"):
+    with pytest.raises(DataError, match=f"the id {table['id'].iloc[0]} twice"):
         join_truth(pd.concat([table, table.iloc[:1]]), dataset)
     with pytest.raises(DataError, match="none of the 80 galaxies of the split 'test'"):
         join_truth(table.iloc[dataset.rows("train")], dataset, "test")
@@ -269,6 +307,10 @@ def test_predictions_that_do_not_fit_are_refused(dataset, predictions):
         measure_mass_to_light(joined, dataset, "test", baselines=False, compare=[("other", table[["id"]])])
     with pytest.raises(DataError, match="both be whole numbers or both be text"):
         join_truth(table.assign(id=table["id"].astype(str)), dataset)
+    with pytest.raises(DataError, match=r"of type float64.* both be whole numbers or both be text"):
+        join_truth(table.assign(id=table["id"].astype(float)), dataset)
+    with pytest.raises(DataError, match="none of the 240 galaxies of the split 'all'"):
+        join_truth(table.assign(id=np.arange(len(table))), dataset)
 
 
 def test_intervals_come_from_the_card_when_the_table_has_none(dataset, predictions):

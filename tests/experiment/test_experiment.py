@@ -77,6 +77,29 @@ def test_the_listing(finished):
     assert runs["scratch D seed 2"]["seconds"] == runs["scratch D seed 1"]["seconds"] > 0
 
 
+def test_what_another_version_measured_is_listed_as_such(finished, monkeypatch):
+    monkeypatch.setattr("gzmass.experiment.measuring.__version__", "9.9.9")
+    states = {run["name"]: run["state"] for run in list_runs(finished[0])}
+    assert states["scratch D seed 1"] == states["pretraining votes seed 1"] == "to be measured"
+
+
+def test_baselines_stay_in_the_tables_while_an_experiment_goes_on(finished):
+    config, result, _ = finished
+    seen = []
+
+    def look(_, __, ___, what):
+        if isinstance(what, str):
+            return
+        seen.append(pd.read_parquet(config.out / "results.parquet"))
+        if len(seen) == 2:  # the tables have been written after the first
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(config.model_copy(update={"seeds": [1, 2]}), progress=look)
+    run_experiment(config, only_tables=True)
+    assert (seen[1]["kind"] == "baseline").sum() == (result.table["kind"] == "baseline").sum() == 4
+
+
 def test_an_interrupted_experiment_that_goes_on_in_another_process_gives_the_same_table(finished, galaxies, tmp_path):
     config, result, _ = finished
     interrupted = experiment(galaxies, tmp_path / "out", seeds=[1], rows=config.rows[:2])

@@ -77,6 +77,12 @@ def test_what_is_not_known_of_a_dataset_is_not_told(make_dataset, tmp_path):
     assert "nan" not in text
 
 
+def test_a_bound_may_be_one_number(make_dataset, tmp_path):
+    config = experiment(make_dataset(explainable_r2=0.5), tmp_path)
+    run_experiment(config.model_copy(update={"baselines": False}), only_tables=True)
+    assert "best reachable R2 [dex] from inputs 0.500" in (tmp_path / "results.md").read_text()
+
+
 def test_a_proxy_is_called_one(make_dataset, tmp_path):
     config = experiment(make_dataset(label_kind="proxy"), tmp_path)
     run_experiment(config.model_copy(update={"baselines": False}), only_tables=True)

@@ -46,6 +46,12 @@ def test_of_equals_the_first_seed_comes_first(galaxies, tmp_path):
     ]  # fmt: skip
 
 
+def test_a_dataset_without_galaxies_to_test_on_is_told_of_before_any_training(make_dataset, tmp_path):
+    dataset = make_dataset(n=10, split=["train"] * 8 + ["val"] * 2)
+    problems = {job.problem for job in make_plan(experiment(dataset, tmp_path)).jobs if "too many" not in job.name}
+    assert problems == {f"the dataset {str(dataset)!r} has no galaxies in the split test"}
+
+
 def test_keys_with_a_dot_go_into_what_other_axes_set(galaxies, tmp_path):
     axes = {
         "labels": {"few": {"stages.all.epochs": 5}},

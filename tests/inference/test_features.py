@@ -122,6 +122,7 @@ def test_bad_requests(run, galaxies, make_dataset, tmp_path):
         features(run, open_dataset(make_dataset(n=10, npix=24)))
     with pytest.raises(DataError, match=r"trained on images with the stretch .*asinh"):
         features(run, open_dataset(make_dataset(n=10, stretch={"kind": "asinh"})))
+    assert len(features(run, open_dataset(make_dataset(n=10, stretch=None)), [0])) == 1  # which it has is not known
     for rows in ([], [3, 3]):
         with pytest.raises(DataError, match=rf"Received: {len(rows)} rows"):
             features(run, dataset, rows)

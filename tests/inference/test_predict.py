@@ -61,6 +61,13 @@ def test_every_format_keeps_ids_and_numbers(run, galaxies, tmp_path, name):
     assert told["band"] == "g"
 
 
+def test_in_fits_what_is_not_ascii_is_spelled_out(run, galaxies, tmp_path):
+    table = predict(run, open_dataset(galaxies), "test")
+    table.attrs["dataset"] = "d\u00e9p\u00f4t"
+    write_predictions(table, tmp_path / "p.fits")
+    assert Table.read(tmp_path / "p.fits").meta["DATASET"] == r"d\xe9p\xf4t"
+
+
 def test_a_file_that_is_no_table_of_predictions_is_not_replaced(run, galaxies, tmp_path):
     dataset = open_dataset(galaxies)
     for name in ("own.csv", "own.parquet", "own.fits", "noise.csv"):
