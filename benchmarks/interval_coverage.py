@@ -27,7 +27,7 @@ METHODS = ("plain", "in groups by prediction", "chosen")
 
 
 def held_out(run, dataset, rows):
-    """Scores of held-out galaxies, what they can be grouped by, and the quantities whose thirds are looked at."""
+    """Scores, sigmas and groupings of held-out galaxies, and the quantities whose thirds are looked at."""
     outputs = forward(run.model, dataset.images(rows), dataset.metadata(run.metadata, rows), 4)["log_ml"]
     mean, sigma = outputs.T
     known = [name for name in QUANTITIES if name != "log_ml_g" and np.isfinite(dataset.metadata([name], rows)).all()]
@@ -36,14 +36,15 @@ def held_out(run, dataset, rows):
     if "redshift" in known:
         looked_at["redshift"] = quantities["redshift"]
     looked_at["size"] = quantities["radius_kpc"] if "radius_kpc" in known else statistics_of_rows(dataset, rows)[:, R50]
-    return (dataset.log_ml(rows)[:, 0] - mean) / sigma, quantities, looked_at
+    return (dataset.log_ml(rows)[:, 0] - mean) / sigma, sigma, quantities, looked_at
 
 
-def gaps(score, quantities, looked_at, learn, test, method):
+def gaps(score, sigma, quantities, looked_at, learn, test, method):
     """Coverage less level in percent, shape (levels, 1 + thirds + 2): over all, in thirds, at the ends of M/L."""
     one, there = np.zeros(len(learn)), {name: values[learn] for name, values in quantities.items()}
     if method == "chosen":
-        calibration = choose_calibration(score[learn], one, 1.0, there)
+        mean = there["log_ml_g"]  # in dex, as runs choose: how wide the intervals are counts
+        calibration = choose_calibration(mean + score[learn] * sigma[learn], mean, sigma[learn], there)
     elif method == "true":
         calibration = calibrate_intervals(ndtri((np.arange(20_000) + 0.5) / 20_000), 0.0, 1.0)
     elif method == "plain":
@@ -96,13 +97,13 @@ def main():
         if method == "chosen":  # too slow to repeat, and between the other two
             print(f"{line} | | | {lowest} | {highest} |")
             continue
-        _, quantities, looked_at = galaxies[0]
-        drawn = [gaps(rng.normal(size=len(rows)), quantities, looked_at, val, test, method) for _ in range(N_DRAWS)]
+        first = galaxies[0][1:]
+        drawn = [gaps(rng.normal(size=len(rows)), *first, val, test, method) for _ in range(N_DRAWS)]
         mean = [np.mean([gaps(*one, *parts, method) for parts in divisions], axis=0) for one in galaxies]
         null = []
         for _ in range(N_DRAWS // 10):
             score = rng.normal(size=len(rows))
-            null.append(np.mean([gaps(score, quantities, looked_at, *p, method) for p in divisions[:50]], axis=0))
+            null.append(np.mean([gaps(score, *first, *parts, method) for parts in divisions[:50]], axis=0))
         line += "".join(
             f" {middle:.1f}, {most:.1f} |" if not there else f" {there} | {middle:.1f}, {most:.1f} |"
             for there, (middle, most) in (
@@ -113,12 +114,11 @@ def main():
         print(f"{line} {lowest} | {highest} |", flush=True)
         thirds = np.mean(mean, axis=0)[0, 1:-2].reshape(-1, 3)
         told = "; ".join(
-            f"{name} {' / '.join(f'{gap:+.1f}' for gap in of)}" for name, of in zip(looked_at, thirds, strict=True)
+            f"{name} {' / '.join(f'{gap:+.1f}' for gap in of)}" for name, of in zip(first[-1], thirds, strict=True)
         )
         print(f"<!-- {method}, 68 %, lowest / middle / highest third, other divisions: {told} -->", flush=True)
-    _, quantities, looked_at = galaxies[0]
     scores = rng.normal(size=(N_DRAWS, len(rows)))
-    drawn = np.array([worst(gaps(score, quantities, looked_at, val, test, "true"))[1] for score in scores])
+    drawn = np.array([worst(gaps(score, *galaxies[0][1:], val, test, "true"))[1] for score in scores])
     middle, most = np.quantile(drawn, [0.5, 0.95])
     print(f"\nThe true quantiles: worst third {middle:.1f}, {most:.1f}; within 4 in {100 * np.mean(drawn <= 4):.0f} %.")
 
