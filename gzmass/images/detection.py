@@ -26,7 +26,9 @@ def detection_image(pixels):
     Returns
     -------
     heights : numpy.ndarray of float32
-        Flux above the sky, shape (ny, nx) or less; 0 where nothing is known.
+        Flux above the sky, shape (ny, nx) or less; where nothing is known, what the smoothing makes of nothing there.
+    missing : numpy.ndarray of bool
+        Where nothing is known, of the same shape.
     sigma : float
         Standard deviation of the noise of the sky in it, > 0.
     step : int
@@ -41,11 +43,13 @@ def detection_image(pixels):
     if step > 1:
         pixels = _averaged(pixels, step)
     missing = np.isnan(pixels)
-    if missing.any():
+    gaps = missing.any()
+    if gaps:
         pixels = np.where(missing, np.float32(sky_statistics(pixels)[0]), pixels)
     heights = smoothed(pixels, _SMOOTHING if step == 1 else _AVERAGED_SMOOTHING)
-    level, sigma = sky_statistics(heights)
-    return heights, max(sigma, _LEAST_SIGMA * _lowered(heights, level)), step
+    # gaps, which are all alike, have no noise: with them the noise of the sky would seem to be less, or none
+    level, sigma = sky_statistics(np.where(missing, np.float32(np.nan), heights) if gaps else heights)
+    return heights, missing, max(sigma, _LEAST_SIGMA * _lowered(heights, level)), step
 
 
 @compiled

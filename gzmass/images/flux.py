@@ -94,10 +94,15 @@ def aperture_flux(pixels, x=None, y=None, radius=None):
         radius, complete = min(wanted, room), wanted <= room
     aperture = CircularAperture((x, y), radius)
     (value,), _ = aperture.do_photometry(flux, method="exact")
-    width = SKY_BORDER * min(ny, nx)
-    n_border = image.size - (ny - 2 * width) * (nx - 2 * width)
+    n_border = _n_of_sky(np.isfinite(image))
     error = sigma * np.hypot(np.sqrt(aperture.area), aperture.area * _MEDIAN_NOISE / np.sqrt(n_border))
     return Flux(float(value), float(error), float(radius), complete)
+
+
+def _n_of_sky(known):
+    """Count the pixels that `sky_statistics` measures the sky in: of the border, or if none is known there, all."""
+    width = max(1, round(SKY_BORDER * min(known.shape)))
+    return known.sum() - known[width:-width, width:-width].sum() or known.sum()
 
 
 def _without_gaps(flux, distance):

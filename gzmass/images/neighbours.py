@@ -23,9 +23,10 @@ def fill_neighbours(pixels, x=None, y=None, fill="symmetric"):
       high as the galaxy's centre, and half of that rise is on no more than 12 connected pixels (of averaged ones: 1.2
       times, 15 deviations, 4);
 
-    and, unless it is outside, has no counterpart of half its height on the opposite side of the galaxy, and is not in
-    the inner fifth of the ellipse. Arms, bars, rings and H II regions stay, at the price of companions and fainter
-    stars on the disc, which one band does not tell from them. Without a source at the centre nothing is taken away.
+    and, unless it is outside, has no counterpart of half its height on the opposite side of the galaxy, where the image
+    has no missing pixel, and is not in the inner fifth of the ellipse. Arms, bars, rings and H II regions stay, at the
+    price of companions and fainter stars on the disc, which one band does not tell from them. Without a source at the
+    centre nothing is taken away.
 
     Parameters
     ----------

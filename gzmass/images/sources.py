@@ -68,10 +68,10 @@ def find_foreign(pixels, y, x):
     ellipse : Ellipse or None
         The galaxy; None if there is no source at its position, and then nothing is foreign.
     """
-    heights, sigma, step = detection_image(pixels)
+    heights, missing, sigma, step = detection_image(pixels)
     flooded = flood(heights, _THRESHOLD * sigma)
     at_y, at_x = round((y + 0.5) / step - 0.5), round((x + 0.5) / step - 0.5)
-    is_there, foreign, places, ellipse = _find_foreign(heights, flooded, at_y, at_x, sigma, step, pixels)
+    is_there, foreign, places, ellipse = _find_foreign(heights, missing, flooded, at_y, at_x, sigma, step, pixels)
     return foreign, places, ellipse if is_there else None
 
 
@@ -147,7 +147,7 @@ def _fit_ellipse(flooded, ny, nx, segment, y, x):
 
 
 @compiled
-def _find_foreign(heights, flooded, y, x, sigma, step, pixels):
+def _find_foreign(heights, missing, flooded, y, x, sigma, step, pixels):
     """Whether there is a galaxy; mask and places of what is not the galaxy, with margins; its ellipse in pixels."""
     ny, nx = heights.shape
     centre = _highest_source(heights, flooded, y, x, step)
@@ -157,7 +157,7 @@ def _find_foreign(heights, flooded, y, x, sigma, step, pixels):
     centroid = _centroid(heights, centre)
     galaxy = flooded.segment[flooded.basin[centre]]
     ellipse = _fit_ellipse(flooded, ny, nx, galaxy, _to_half(centroid[0]), _to_half(centroid[1]))
-    part, foreign = _divide(heights, flooded, centre, ellipse, sigma, step)
+    part, foreign = _divide(heights, missing, flooded, centre, ellipse, sigma, step)
     mask = _mask(heights, flooded, part, foreign, galaxy, ellipse, sigma, step)
     if step > 1:
         whole_y, whole_x = (centroid[0] + 0.5) * step - 0.5, (centroid[1] + 0.5) * step - 0.5
@@ -233,7 +233,7 @@ def _mask(heights, flooded, part, foreign, galaxy, ellipse, sigma, step):
 
 
 @compiled
-def _divide(heights, flooded, centre, ellipse, sigma, step):
+def _divide(heights, missing, flooded, centre, ellipse, sigma, step):
     """Merge basins from the highest saddle down, but for parts that are not the galaxy; give parts and which these are.
 
     A part has the number of its highest peak, but the galaxy that of its central one.
@@ -248,7 +248,7 @@ def _divide(heights, flooded, centre, ellipse, sigma, step):
             higher, lower = lower, higher
         top, saddle = flooded.peak[lower], _at(heights, place)
         if flooded.segment[central] == flooded.segment[lower] and _stands_apart(
-            heights, ellipse, top, saddle, height_of_centre, sigma, step
+            heights, missing, ellipse, top, saddle, height_of_centre, sigma, step
         ):
             foreign[lower] = True
         else:
@@ -263,13 +263,13 @@ def _divide(heights, flooded, centre, ellipse, sigma, step):
             continue
         y, x = _position(top, heights)
         foreign[k] = _radius(ellipse, y, x) > _OUTSIDE or _stands_apart(
-            heights, ellipse, top, _THRESHOLD * sigma, height_of_centre, sigma, step
+            heights, missing, ellipse, top, _THRESHOLD * sigma, height_of_centre, sigma, step
         )
     return part, foreign
 
 
 @compiled
-def _stands_apart(heights, ellipse, top, saddle, height_of_centre, sigma, step):
+def _stands_apart(heights, missing, ellipse, top, saddle, height_of_centre, sigma, step):
     """Tell whether a peak is another source than the galaxy to which a saddle joins it."""
     height = _at(heights, top)
     rise = height - saddle
@@ -280,6 +280,9 @@ def _stands_apart(heights, ellipse, top, saddle, height_of_centre, sigma, step):
     star = height >= max(ratio * saddle, _STAR_OF_CENTRE * height_of_centre) and rise >= least_rise * sigma
     y, x = _position(top, heights)
     if not (apart or star) or _radius(ellipse, y, x) < _CORE:
+        return False
+    # what stands opposite is not known where that is missing: it may be the other arm
+    if _opposite(missing, ellipse, y, x):
         return False
     # a pixel of play: the sides of a real galaxy do not mirror each other to the pixel
     play = 1 // step
@@ -348,11 +351,11 @@ def _radius(ellipse, y, x):
 
 
 @compiled
-def _opposite(heights, ellipse, y, x):
-    """Height on the opposite side of the galaxy; nothing where that lies outside of the image."""
-    ny, nx = heights.shape
+def _opposite(values, ellipse, y, x):
+    """Give the value on the opposite side of the galaxy, such as a height; 0 where that lies outside of the image."""
+    ny, nx = values.shape
     y, x = int(2 * ellipse.y) - y, int(2 * ellipse.x) - x
-    return heights[y, x] if 0 <= y < ny and 0 <= x < nx else np.float32(0)
+    return values[y, x] if 0 <= y < ny and 0 <= x < nx else values.dtype.type(0)
 
 
 @compiled

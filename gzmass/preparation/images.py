@@ -26,7 +26,7 @@ _MIDDLE, _LEAST_MIDDLE = 0.1, 3.0  # of the side, and pixels: where the galaxy i
 
 #: Goes up by one when `prepare_image` makes other pixels or measurements out of the same input: images of before are
 #: made again then, and no dataset holds both.
-REVISION = 1
+REVISION = 2
 
 #: What is measured where the photometry is that of the images: fluxes in their unit, and whether the aperture fits.
 FLUXES = ("flux", "flux_err", "flux_complete", "colour_flux", "colour_flux_err")

@@ -28,8 +28,13 @@ def test_a_second_band_is_measured_in_the_radius_of_the_first():
     assert second.value / first.value == pytest.approx(2.5, rel=0.03)
 
 
-def test_the_error_is_the_scatter_of_repeated_observations():
-    fluxes = [aperture_flux(exponential_disc(seed=seed), radius=30) for seed in range(120)]
+@pytest.mark.parametrize("rows", [0, 110])
+def test_the_error_is_the_scatter_of_repeated_observations_also_with_little_sky(rows):
+    fluxes = []
+    for seed in range(120):
+        image = exponential_disc(seed=seed)
+        image[:rows, :12] = image[:rows, -12:] = image[: min(rows, 12)] = np.nan
+        fluxes.append(aperture_flux(image, radius=30))
     scatter = np.std([flux.value for flux in fluxes])
     assert np.mean([flux.error for flux in fluxes]) == pytest.approx(scatter, rel=0.2)
 

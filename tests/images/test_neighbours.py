@@ -8,9 +8,12 @@ from sky import add_star, exponential_disc
 
 from gzmass.errors import DataError
 from gzmass.images import fill_neighbours, log_stretch, read_image
+from gzmass.images.detection import detection_image
 from gzmass.images.sources import find_foreign
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "sdss_g_mass"
+
+ROWS, COLUMNS = np.mgrid[:121, :121]
 
 
 @pytest.mark.parametrize("fill", ["symmetric", "sky"])
@@ -109,6 +112,35 @@ def test_missing_pixels_stay_missing_and_large_images_are_searched_on_a_coarser_
     assert (np.isnan(filled) == np.isnan(image)).all()
     assert not (replaced & np.isnan(image)).any()
     assert np.nanmax(filled[470:490, 90:110]) < 8
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        ROWS < 12,
+        (COLUMNS < 8) | (COLUMNS > 112),
+        ROWS + COLUMNS < 75,
+        np.random.default_rng(0).random(ROWS.shape) < 0.3,
+    ],
+    ids=["an edge", "two edges", "a corner", "scattered"],
+)
+def test_missing_pixels_do_not_lower_the_noise_of_the_sky(missing):
+    image = add_star(exponential_disc(), 80, 95, 200)
+    sigma, whole = detection_image(image.astype(np.float32))[2], fill_neighbours(image)[1]
+    image[missing] = np.nan
+    assert detection_image(image.astype(np.float32))[2] == pytest.approx(sigma, rel=0.15)
+    _, replaced = fill_neighbours(image)
+    assert replaced[whole & ~missing].mean() > 0.9
+    assert replaced[~whole].mean() < 0.001
+
+
+def test_what_has_lost_its_counterpart_to_missing_pixels_stays():
+    image = exponential_disc(axis_ratio=1, noise=0.5)
+    for x in (36, 84):  # ends of a bar
+        add_star(image, x, 60, 60, sigma=3)
+    assert not fill_neighbours(image)[1].any()
+    image[np.hypot(COLUMNS - 36, ROWS - 60) < 10] = np.nan
+    assert not fill_neighbours(image)[1].any()
 
 
 @pytest.mark.parametrize("side", [100, 110, 111, 260])  # searched pixel by pixel, and in averages of 4 and of 9
