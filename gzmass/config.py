@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gzmass.engine import write_atomically
+from gzmass.engine import UniqueKeyLoader, write_atomically
 from gzmass.errors import ConfigError
 
 __all__ = [
@@ -208,20 +208,6 @@ class FinetuneConfig(_RunConfig):
         return self
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key stands once: of two, one would be lost without a word."""
-
-    def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        repeated = [key for k, key in enumerate(keys) if key in keys[:k]]
-        if repeated:
-            raise yaml.constructor.ConstructorError(
-                problem=f"the key {repeated[0]!r} stands twice in the section that begins in line "
-                f"{node.start_mark.line + 1}, and one would be lost"
-            )
-        return super().construct_mapping(node, deep)
-
-
 def load_config(kind, path=None, overrides=()):
     """Read a configuration from a YAML file, with overrides.
 
@@ -253,7 +239,7 @@ def load_config(kind, path=None, overrides=()):
             what = "is a directory" if path.is_dir() else "does not exist"
             raise ConfigError(f"The configuration file {source!r} {what}.")
         try:
-            data = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys) or {}  # noqa: S506 -- a SafeLoader
+            data = yaml.load(path.read_text(encoding="utf-8"), UniqueKeyLoader) or {}  # noqa: S506 -- a SafeLoader
         except yaml.constructor.ConstructorError as error:
             raise ConfigError(f"{source}: {error.problem}.") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -131,12 +131,12 @@ def choose_calibration(true, mean, sigma, quantities, levels=LEVELS):
 
 def _edges(values):
     """Values between groups of equally many galaxies; None if there are too few, or the values do not differ."""
-    n_groups = min(MAX_GROUPS, len(values) // MIN_PER_GROUP)
-    if n_groups < 2:
-        return None
-    edges = np.quantile(values, np.arange(1, n_groups) / n_groups)
-    sizes = np.bincount(np.searchsorted(edges, values, side="left"), minlength=n_groups)
-    return edges if sizes.min() >= MIN_PER_GROUP - 1 else None
+    for n_groups in range(min(MAX_GROUPS, len(values) // MIN_PER_GROUP), 1, -1):
+        edges = np.quantile(values, np.arange(1, n_groups) / n_groups)
+        sizes = np.bincount(np.searchsorted(edges, values, side="left"), minlength=n_groups)
+        if sizes.min() >= MIN_PER_GROUP:  # where many values are equal, fewer groups may still do
+            return edges
+    return None
 
 
 def _held_out_scores(galaxies, by, levels):

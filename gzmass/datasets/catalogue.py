@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["contract_columns", "table_parts", "vote_columns", "write_catalogue"]
+__all__ = ["contract_columns", "has_votes", "table_parts", "vote_columns", "write_catalogue"]
 
 #: Columns of every table, in this order; then the votes, then what else the table holds.
 COLUMNS = (
@@ -41,6 +41,26 @@ def vote_columns(tree):
         ``<stem>_votes`` for each answer; empty without a tree.
     """
     return [] if tree is None else [f"{stem}_votes" for stem in tree.stems]
+
+
+def has_votes(table, tree):
+    """Tell which galaxies have votes that can be learnt from.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        One row a galaxy.
+    tree : DecisionTree or None
+        The tree of the votes.
+
+    Returns
+    -------
+    numpy.ndarray of bool
+        True where `DecisionTree.voted_questions` has at least one, shape (n,); nowhere without a tree.
+    """
+    if tree is None:
+        return np.zeros(len(table), dtype=bool)
+    return tree.voted_questions(table.reindex(columns=vote_columns(tree)).to_numpy(np.float32)).any(axis=1)
 
 
 def contract_columns(table, tree=None):

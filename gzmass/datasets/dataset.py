@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gzmass.datasets.catalogue import vote_columns
+from gzmass.datasets.catalogue import has_votes, vote_columns
 from gzmass.datasets.image_store import ImageFiles, ImageShards, open_images
 from gzmass.datasets.layout import check_table, read_info
 from gzmass.datasets.pixels import decode_images, open_pixels, write_pixels
@@ -359,8 +359,7 @@ class Dataset:
             raise DataError(f"A label is one of {', '.join(_LABELS)}. Received: {label!r}.")
         if label == "log_ml":
             return np.isfinite(self.log_ml()[:, 0])
-        columns = [c for c in self.vote_columns if c in self.table.columns]
-        return (self.table[columns].to_numpy() > 0).any(axis=1)
+        return has_votes(self.table, self.tree)
 
 
 def open_dataset(path):

@@ -88,7 +88,7 @@ def check_table(table, source, tree=None):
     ------
     DataError
         The columns ``id`` or ``split`` are missing, an id is repeated, empty, a float or above 2**63 - 1, a split has
-        another name, a vote is negative, or a mass-to-light ratio can not be.
+        another name, a vote or the error of a mass-to-light ratio is negative, or the ratio can not be.
     """
     for column in ("id", "split"):
         if column not in table.columns:
@@ -105,6 +105,8 @@ def check_table(table, source, tree=None):
     if "log_ml_g" in table:
         limit = f"allowed are {-MAX_LOG_ML:g} to {MAX_LOG_ML:g}"
         _check_values(table, "log_ml_g", table["log_ml_g"].abs() > MAX_LOG_ML, source, limit)
+    if "log_ml_g_err" in table:
+        _check_values(table, "log_ml_g_err", table["log_ml_g_err"] < 0, source, "errors are >= 0 or missing")
 
 
 def _check_ids(ids, source):

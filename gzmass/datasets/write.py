@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 from PIL import Image
 
-from gzmass.datasets.catalogue import contract_columns, table_parts, vote_columns, write_catalogue
+from gzmass.datasets.catalogue import contract_columns, has_votes, table_parts, write_catalogue
 from gzmass.datasets.dataset import open_dataset
 from gzmass.datasets.image_store import ImageFiles
 from gzmass.datasets.layout import VERSION, check_images, check_table, image_name
@@ -245,11 +245,10 @@ def _store_images(path, table, npix, storage, read, info):
 
 
 def _counts(table, tree):
-    has_votes = (table[vote_columns(tree)] > 0).any(axis=1)
-    has_ml = table["log_ml_g"].notna()
+    voted, has_ml = has_votes(table, tree), table["log_ml_g"].notna().to_numpy()
     counts = {}
     for name, rows in [("all", slice(None)), *((split, table["split"] == split) for split in SPLITS)]:
-        v, m = has_votes[rows], has_ml[rows]
+        v, m = voted[rows], has_ml[rows]
         counts[name] = {
             "galaxies": len(v),
             "votes": int(v.sum()),

@@ -4,12 +4,14 @@ from gzmass.engine.choose import open_engine
 from gzmass.engine.local import LocalEngine, map_pieces
 from gzmass.engine.lock import hold_directory, refuse_held
 from gzmass.engine.streams import held_back_errors
+from gzmass.engine.unique_keys import UniqueKeyLoader
 from gzmass.engine.units import RECIPE, Unit, claim_directory, refuse_another, run_units
 from gzmass.engine.work import fingerprint, require_space, write_atomically
 
 __all__ = [
     "RECIPE",
     "LocalEngine",
+    "UniqueKeyLoader",
     "Unit",
     "claim_directory",
     "fingerprint",

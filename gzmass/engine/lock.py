@@ -27,7 +27,8 @@ def hold_directory(out):
     Yields
     ------
     pathlib.Path
-        The file that says who holds it: host and process number. What a dead process of this host left is taken over.
+        The file that says who holds it: host and process number, and in a job of Slurm which and how often it has been
+        requeued. What a dead process of this host left is taken over, and what this job left before it was requeued.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def refuse_held(out):
 def _take(file):
     with file.open("x", encoding="utf-8") as stream:
         try:
-            stream.write(f"{socket.gethostname()} {os.getpid()}\n")
+            stream.write(" ".join([socket.gethostname(), str(os.getpid()), *_job()]) + "\n")
             stream.flush()
         except OSError as error:  # the disk is full: an empty file would keep everybody out
             file.unlink()
@@ -96,21 +97,28 @@ def _remove_left_behind(file):
 
 
 def _holder(file):
-    """Host and process number; None if the file says none, or is gone."""
+    """Host, process number and job; None if the file says none, or is gone."""
     try:
-        host, pid = file.read_text(encoding="utf-8").split()
-        return host, int(pid)
+        host, pid, *job = file.read_text(encoding="utf-8").split()
+        return host, int(pid), job
     except (OSError, ValueError):
         return None
 
 
+def _job():
+    """Tell which job of Slurm this process is of, and how often that has been requeued; nothing outside of one."""
+    job = os.environ.get("SLURM_JOB_ID")
+    return [job, os.environ.get("SLURM_RESTART_COUNT", "0")] if job else []
+
+
 def _left_behind(file):
-    """Whether the process that holds a directory was of this host and is dead."""
+    """Whether the process that holds a directory is known to be dead: of this host, or of this job before a requeue."""
     if (holder := _holder(file)) is None:
         return not file.exists()
-    host, pid = holder
-    if host != socket.gethostname():
-        return False
+    host, pid, job = holder
+    requeued = job[:1] == _job()[:1] != [] and job != _job()
+    if requeued or host != socket.gethostname():
+        return requeued
     if pid == os.getpid():
         return file not in _HELD
     try:

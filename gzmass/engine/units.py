@@ -162,8 +162,8 @@ def run_units(engine, function, units, out, progress=None):
         The units.
     out : str or pathlib.Path
         The directory of their outputs, which `claim_directory` holds: what killed processes have begun in it is
-        removed. Failed units are listed in it (`FAILED`: unit, reason), and the list is removed
-        when none has failed.
+        removed. Failed units are listed in it (`FAILED`: unit, reason), with those that an earlier call has listed and
+        this one did not come to; the list is removed when there are none.
     progress : callable, optional
         Called as ``progress(done, total)`` with numbers of rows.
 
@@ -182,11 +182,13 @@ def run_units(engine, function, units, out, progress=None):
     total = sum(unit.n_rows for unit in units)
     done = total - sum(unit.n_rows for unit in missing)
     made, failed = 0, []
+    untried = {unit.name for unit in missing}
     if progress:
         progress(done, total)
     try:
         for unit, outcome, death in engine.run(bind(_make, function), missing):
             reason, hopeless = (death, False) if death else outcome
+            untried.discard(unit.name)
             if hopeless:
                 raise GzmassError(f"{reason} What is finished is kept; run the same command again to go on.")
             if reason:
@@ -197,7 +199,8 @@ def run_units(engine, function, units, out, progress=None):
                 progress(done, total)
     finally:
         _remove_partials(units, out)
-        _list_failed(failed, Path(out) / FAILED)
+        file = Path(out) / FAILED
+        _list_failed([*(row for row in _listed(file) if row[0] in untried), *failed], file)
     return UnitsSummary(len(units) - len(missing), made, failed)
 
 
@@ -228,6 +231,14 @@ def _remove_partials(units, out):
     for folder in {Path(out), *(unit.output.parent for unit in units)}:
         for partial in folder.glob(".partial-*"):
             partial.unlink(missing_ok=True)
+
+
+def _listed(file):
+    """Units that an earlier call has listed as failed, and why."""
+    if not file.is_file():
+        return []
+    with file.open(encoding="utf-8", newline="") as stream:
+        return [tuple(row) for row in csv.reader(stream) if len(row) == 2]
 
 
 def _list_failed(failed, file):

@@ -202,17 +202,16 @@ def measure_votes(joined, dataset, split):
     if not set(columns) <= set(joined.columns):
         return "the predictions hold no vote fractions"
     votes = np.asarray(dataset.votes(joined["row"].to_numpy()))
-    if not np.isfinite(votes).any():
+    voted = tree.voted_questions(votes).any(axis=0)
+    if not voted.any():
         return f"no galaxy of the split {split or 'all'!r} has votes"
     train = np.asarray(dataset.rows("train", labelled="votes"), dtype=int)
     train_votes = dataset.votes(train) if len(train) else None
     result = vote_metrics(votes, joined[columns].to_numpy(np.float32), tree, train_votes)
-    voted = dict(
-        zip([q.name for q in tree.questions], np.add.reduceat(np.nansum(votes, axis=0), tree.starts), strict=True)
-    )
-    left_out = [q["question"] for q in result["questions"] if q["n"] == 0]
-    result["unknown"] = [name for name in left_out if voted[name] == 0]
-    result["unlearnt"] = [name for name in left_out if voted[name] > 0]
+    left_out = {q["question"] for q in result["questions"] if q["n"] == 0}
+    names = [(question.name, known) for question, known in zip(tree.questions, voted, strict=True)]
+    result["unknown"] = [name for name, known in names if name in left_out and not known]
+    result["unlearnt"] = [name for name, known in names if name in left_out and known]
     result["questions"] = [q for q in result["questions"] if q["n"] > 0]
     result["mean_from"] = "train" if len(train) else "the scored galaxies"
     result["assumed_volunteers"] = dataset.assumed_volunteers

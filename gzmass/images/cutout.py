@@ -2,6 +2,7 @@
 
 import operator
 from functools import lru_cache
+from numbers import Integral
 
 import numpy as np
 
@@ -37,8 +38,8 @@ def crop_centre(image, crop=None):
     shorter = min(ny, nx)
     if crop is None:
         side = shorter
-    elif isinstance(crop, int):
-        side = crop
+    elif isinstance(crop, Integral):
+        side = int(crop)
     else:
         side = max(1, round(crop * shorter))
     if not 0 < side <= shorter:

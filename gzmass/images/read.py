@@ -181,7 +181,7 @@ def _read_picture(path, channel):
     try:
         with Image.open(path) as picture:
             picture.load()
-            pixels = np.asarray(picture.convert("RGB") if picture.mode in {"P", "CMYK", "YCbCr"} else picture)
+            pixels = np.asarray(picture.convert("RGB") if picture.mode in {"P", "PA", "CMYK", "YCbCr"} else picture)
     except Exception as error:  # noqa: BLE001  Pillow raises OSError, SyntaxError, ValueError and its own
         text = str(error).strip() or type(error).__name__
         raise DataError(f"The image {str(path)!r} can not be read: {text.splitlines()[0].rstrip('.')}.") from None

@@ -160,8 +160,10 @@ def load_ensemble(runs):
     sigmas = np.stack([_scale(run) * table["sigma"] for run, table in zip(runs, tables, strict=True)])
     score = mixture_score(tables[0]["true_log_ml_g"], means, sigmas)
     quantities = {name: tables[0][name].to_numpy() for name in QUANTITIES if name in tables[0]}
-    quantities["log_ml_g"] = mixture_moments(means, sigmas)[0]
-    return Ensemble(runs, choose_calibration(score, 0.0, 1.0, quantities), len(ids))
+    mean, sigma = mixture_moments(means, sigmas)
+    quantities["log_ml_g"] = mean
+    # the scores are those of the mixture; its sigma makes dex of them, in which ways to calibrate are compared
+    return Ensemble(runs, choose_calibration(mean + sigma * score, mean, sigma, quantities), len(ids))
 
 
 def refuse_different_cards(paths, cards):

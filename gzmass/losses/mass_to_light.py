@@ -227,7 +227,8 @@ def _labels(y_true, y_pred):
     label = ops.where(labelled, y_true[:, 0], 0.0)
     if y_true.shape[1] == 1:
         return label, ops.zeros_like(label), labelled
-    error = ops.minimum(ops.where(ops.isnan(y_true[:, 1]), 0.0, y_true[:, 1]), LARGEST_ERROR)
+    # a negative number stands for an error that is not known, as NaN does
+    error = ops.minimum(ops.where(y_true[:, 1] >= 0, y_true[:, 1], 0.0), LARGEST_ERROR)
     return label, error, labelled
 
 

@@ -102,7 +102,8 @@ def fit_domain_score(training, validation, columns=(), log_columns=()):
     unusual = np.where(unusual.max(axis=1, keepdims=True) > 0, unusual, np.abs(unusual))
     shares = zip(unusual, _SHARES, strict=True)
     unit = np.array([_upper_quantile(part, share * FALSE_ALARM_RATE) for part, share in shares])
-    unit *= _upper_quantile(domain_score(_joined(parts / unit[:, None])), FALSE_ALARM_RATE)
+    unit = np.where(unit > 0, unit, np.inf)  # a part that is the same for all, of a trunk that is dead, tells nothing
+    unit *= _upper_quantile(domain_score(_joined(parts / unit[:, None])), FALSE_ALARM_RATE) or 1.0
     kept = np.linspace(0, parts.shape[1] - 1, min(parts.shape[1], _REFERENCE)).round().astype(int)
     return arrays | {"unit": unit, "reference": _joined(parts[:, kept] / unit[:, None]).astype(np.float32)}
 

@@ -181,6 +181,8 @@ def _mass_to_light(n_features, log_metadata, metadata_mask, hidden, dropout, tar
 def initialise_mass_to_light(model, log_ml, metadata=None, target="log"):
     """Adapt the mass-to-light head to the training split: statistics of the metadata, bias at the mean of the labels.
 
+    Flags of columns that are known for all of it get no weight: a galaxy without the value counts as one at the mean.
+
     Parameters
     ----------
     model : keras.Model
@@ -194,7 +196,10 @@ def initialise_mass_to_light(model, log_ml, metadata=None, target="log"):
     """
     head = model.get_layer("mass_to_light")
     if metadata is not None:
-        head.get_layer("metadata_standardize").adapt(metadata)
+        standardize = head.get_layer("metadata_standardize")
+        standardize.adapt(metadata)
+        if standardize.mask:
+            _silence_flags(head.get_layer("hidden"), np.asarray(standardize(metadata))[:, len(standardize.log) :])
     log_ml = np.asarray(log_ml, dtype=float)
     log_ml = log_ml[np.isfinite(log_ml)]
     output = head.get_layer("log_ml")
@@ -202,6 +207,14 @@ def initialise_mass_to_light(model, log_ml, metadata=None, target="log"):
     if output.units == 2:
         start.append(np.log(max(np.std(log_ml), 0.05)))
     output.bias.assign(np.asarray(start, dtype="float32"))
+
+
+def _silence_flags(hidden, missing):
+    """Let the flags of columns that no training galaxy lacks do nothing: they learn nothing, and began at random."""
+    never = np.flatnonzero(missing.max(axis=0) == 0) - missing.shape[1]
+    kernel = np.array(hidden.kernel)
+    kernel[never] = 0
+    hidden.kernel.assign(kernel)
 
 
 def train_only(model, part, batch_norm="train"):

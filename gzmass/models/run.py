@@ -209,7 +209,9 @@ class Run:
                 raise DataError(
                     f"The run {str(self.path)!r} needs the metadata column {missing[0]!r}, which is missing."
                 )
-            metadata = metadata[self.metadata].to_numpy(dtype="float32")
+            for name in self.metadata:
+                _check_numbers(self.path, name, metadata[name])
+            metadata = metadata[self.metadata].to_numpy(dtype="float32", na_value=np.nan)
         if metadata is None or not self.metadata:
             metadata = np.empty((n, 0))
         metadata = np.asarray(metadata, dtype="float32")
@@ -219,6 +221,16 @@ class Run:
                 f"Received: shape {metadata.shape}."
             )
         return metadata
+
+
+def _check_numbers(path, name, values):
+    if pd.api.types.is_numeric_dtype(values):
+        return
+    wrong = values.notna() & pd.to_numeric(values, errors="coerce").isna()
+    if wrong.any():
+        raise DataError(
+            f"The run {str(path)!r} takes numbers in the metadata column {name!r}. Received: {values[wrong].iloc[0]!r}."
+        )
 
 
 def save_run(path, model, card, domain_arrays=None):

@@ -137,7 +137,8 @@ class Checkpoint:
             temporary.write_text(json.dumps(asdict(progress)), encoding="utf-8")
         self.write_history(progress)
         named = {progress.weights, progress.best["weights"] if progress.best else None}
-        for file in self.folder.glob("stage*.weights.h5"):
+        # what a kill has cut off goes too: the directory is held, so no other process is writing it
+        for file in [*self.folder.glob("stage*.weights.h5"), *self.folder.glob(".partial-*")]:
             if file.name not in named:
                 file.unlink()
 

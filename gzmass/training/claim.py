@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from gzmass.config import load_config, revisions_of, save_config, what_counts
-from gzmass.engine import fingerprint, write_atomically
+from gzmass.engine import fingerprint, hold_directory, write_atomically
 from gzmass.errors import ConfigError, DataError
 from gzmass.models import load_run
 from gzmass.models.run import read_card
@@ -14,10 +14,11 @@ from gzmass.training.devices import ONE_DEVICE
 __all__ = ["claim", "start_mark"]
 
 
-def claim(config, dataset, init_from=None, devices=ONE_DEVICE):
+def claim(config, dataset, stack, init_from=None, devices=ONE_DEVICE):
     """Take possession of the run directory, or find that its work is done.
 
-    Of several processes the first one does it, and the others wait for that.
+    Of several processes the first one does it, and the others wait for that. It keeps all others out of the directory,
+    as `gzmass.engine.hold_directory` does, until the stack is closed.
 
     Parameters
     ----------
@@ -25,6 +26,8 @@ def claim(config, dataset, init_from=None, devices=ONE_DEVICE):
         The configuration; it is written to ``config.yaml``.
     dataset : gzmass.datasets.Dataset
         The dataset.
+    stack : contextlib.ExitStack
+        What is closed when the training is over.
     init_from : gzmass.models.Run, optional
         The run that the weights come from.
     devices : gzmass.training.devices.Devices, optional
@@ -38,14 +41,17 @@ def claim(config, dataset, init_from=None, devices=ONE_DEVICE):
     Raises
     ------
     ConfigError
-        The directory holds another run.
+        The directory holds another run, or another process works in it.
     DataError
         An image of the dataset can not be read.
     """
+    card = Path(config.out) / "card.yaml"
     if devices.process == 0:
         _claim(config, dataset, init_from)
+        if not card.is_file():
+            stack.enter_context(hold_directory(config.out))
     devices.wait("the run directory is claimed")
-    return load_run(config.out) if (Path(config.out) / "card.yaml").is_file() else None
+    return load_run(config.out) if card.is_file() else None
 
 
 def start_mark(path):

@@ -123,8 +123,10 @@ def repeated(rows, batch_size, steps):
     Returns
     -------
     numpy.ndarray of int
-        The row numbers, each as often as the others.
+        The row numbers, each as often as the others; for one batch each once, however few they are.
     """
+    if steps == 1:
+        return rows
     return np.tile(rows, max(1, -(-steps * batch_size // len(rows))))
 
 
@@ -147,9 +149,8 @@ def learnt_questions(dataset, rows, source=None):
     """
     names = set()
     if len(rows):
-        tree = dataset.tree
-        voted = np.nansum(dataset.votes(rows), axis=0) > 0
-        names = {question.name for k, question in enumerate(tree.questions) if voted[tree.segment == k].any()}
+        voted = dataset.tree.voted_questions(dataset.votes(rows)).any(axis=0)
+        names = {question.name for question, known in zip(dataset.tree.questions, voted, strict=True) if known}
     if source is not None and source.tree is not None:
         earlier = source.card.get("learnt_questions")
         names |= {question.name for question in source.tree.questions} if earlier is None else set(earlier)

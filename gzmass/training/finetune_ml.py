@@ -1,6 +1,7 @@
 """Fine-tuning: the mass-to-light head, then the trunk, learn M/L; votes may go on helping."""
 
 import dataclasses
+from contextlib import ExitStack
 
 import keras
 import numpy as np
@@ -62,11 +63,11 @@ def finetune_ml(config, progress=None):
         The run directory holds something else, or ``init_from`` does not fit.
     """
     devices = find_devices(config.optimization)
-    with devices.together():
-        return _train(config, progress, devices)
+    with devices.together(), ExitStack() as stack:
+        return _train(config, progress, devices, stack)
 
 
-def _train(config, progress, devices):
+def _train(config, progress, devices, stack):
     dataset = open_dataset(config.dataset)
     labelled = labelled_rows(dataset, "log_ml", config.n_labels, config.seed)
     held_out = _held_out(dataset)
@@ -80,7 +81,7 @@ def _train(config, progress, devices):
 
     with devices.scope():
         model, start = _make_graph(config, dataset, labelled, source, tree)
-    if run := claim(config, dataset, source, devices):
+    if run := claim(config, dataset, stack, source, devices):
         return run
 
     auxiliary = config.vote_loss_weight > 0
@@ -202,7 +203,7 @@ def _tree(config, dataset, source):
     It has one if votes go on being learnt, or if the trunk that they were learnt with stays as it was and sees the same
     kind of images: a head on other features would predict votes that nothing has checked.
     """
-    trunk_moves = any(stage.train != "heads" for stage in config.stages)
+    trunk_moves = any(stage.train not in ("heads", 0) for stage in config.stages)
     tree = None
     if source and (config.vote_loss_weight > 0 or not (trunk_moves or _other_images(source, dataset))):
         tree = source.tree

@@ -1,5 +1,7 @@
 """Pretraining: the trunk and the morphology head learn the votes of Galaxy Zoo 2, or of another tree."""
 
+from contextlib import ExitStack
+
 import keras
 
 from gzmass.datasets import open_dataset
@@ -53,11 +55,11 @@ def pretrain_gz2(config, progress=None):
         The run directory holds something else, the trunk takes no images of that size, or ``init_from`` does not fit.
     """
     devices = find_devices(config.optimization)
-    with devices.together():
-        return _train(config, progress, devices)
+    with devices.together(), ExitStack() as stack:
+        return _train(config, progress, devices, stack)
 
 
-def _train(config, progress, devices):
+def _train(config, progress, devices, stack):
     dataset = open_dataset(config.dataset)
     if dataset.tree is None:
         raise DataError(f"The dataset {str(dataset.path)!r} has no votes: there is nothing to pretrain on.")
@@ -78,7 +80,7 @@ def _train(config, progress, devices):
         )
         start = source and start_from(source, model, config, dataset, _different_parts(source, dataset))
         check_training(model, config)
-    if run := claim(config, dataset, source, devices):
+    if run := claim(config, dataset, stack, source, devices):
         return run
     size = config.optimization.batch_size
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from gzmass.engine import fingerprint
+from gzmass.engine import UniqueKeyLoader, fingerprint
 from gzmass.errors import TreeError
 
 __all__ = ["Answer", "DecisionTree", "Question", "load_tree"]
@@ -171,6 +171,22 @@ class DecisionTree:
         """
         return np.add.reduceat(self._checked(values), self.starts, axis=1)
 
+    def voted_questions(self, votes):
+        """Tell which questions have votes that can be used: all answers of the question known, one of them above 0.
+
+        Parameters
+        ----------
+        votes : array_like of float
+            Weight of the votes for each answer, shape (n, n_answers), NaN where missing.
+
+        Returns
+        -------
+        numpy.ndarray of bool
+            Shape (n, n_questions). The losses, too, leave out a question of which an answer is missing or infinite.
+        """
+        totals = self.question_sums(votes)
+        return np.isfinite(totals) & (totals > 0)
+
     def conditional(self, votes):
         """Fraction of the votes for each answer among those who were asked its question.
 
@@ -183,11 +199,11 @@ class DecisionTree:
         -------
         numpy.ndarray of float
             Shape (n, n_answers), sums to 1 within a question; NaN for a question without votes, or with an answer
-            whose votes are missing.
+            whose votes are missing or infinite.
         """
         votes = self._checked(votes)
         total = np.add.reduceat(votes, self.starts, axis=1)
-        total = np.where(total > 0, total, np.nan)
+        total = np.where((total > 0) & np.isfinite(total), total, np.nan)
         return votes / total[:, self.segment]
 
     def asked(self, conditional):
@@ -322,14 +338,16 @@ class DecisionTree:
             answers = []
             for a in _list(q["answers"], f"{where}: answers"):
                 _check_keys(a, {"name"}, {"text", "stem", "columns"}, f"{where}: answer")
-                name = str(a["name"])
-                stem = str(a.get("stem", f"{q['name']}_{name}"))
+                name = _text(a["name"], f"{where}: the name of an answer")
+                stem = _text(a.get("stem"), f"{where}: answer {name!r}: stem", f"{q['name']}_{name}")
                 columns = a.get("columns") or {}
                 if not isinstance(columns, dict):
                     raise TreeError(f"{where}: answer {name!r}: columns must be a mapping. Received: {columns!r}.")
-                answers.append(Answer(name, str(a.get("text", name)), stem, dict(columns)))
-            parents = tuple(str(p) for p in _list(q.get("parents") or [], f"{where}: parents"))
-            questions.append(Question(str(q["name"]), str(q.get("text", q["name"])), tuple(answers), parents))
+                text = _text(a.get("text"), f"{where}: answer {name!r}: text", name)
+                answers.append(Answer(name, text, stem, dict(columns)))
+            parents = tuple(_text(p, f"{where}: a parent") for p in _list(q.get("parents") or [], f"{where}: parents"))
+            text = _text(q.get("text"), f"{where}: text", str(q["name"]))
+            questions.append(Question(_text(q["name"], f"{where}: name"), text, tuple(answers), parents))
         try:
             return cls(str(data["name"]), questions)
         except TreeError as error:
@@ -455,7 +473,9 @@ def load_tree(tree):
             )
         source, read = str(tree), built_in[str(tree)].read_text
     try:
-        data = yaml.safe_load(read(encoding="utf-8"))
+        data = yaml.load(read(encoding="utf-8"), UniqueKeyLoader)  # noqa: S506  a safe loader
+    except yaml.constructor.ConstructorError as error:
+        raise TreeError(f"{source}: {error.problem}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise TreeError(f"{source} is not a YAML file: {str(error).splitlines()[0]}.") from None
     return DecisionTree.from_dict(data, source=source)
@@ -463,6 +483,15 @@ def load_tree(tree):
 
 def _built_in_files():
     return [p for p in resources.files("gzmass.tree").iterdir() if p.name.endswith(".yaml")]
+
+
+def _text(value, where, default=None):
+    """Text as it stands in a file; YAML makes of yes and no what is none, and nothing of an empty key."""
+    if value is None and default is not None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise TreeError(f"{where} must be text. Received: {value!r}; put it in quotes.")
+    return str(value)
 
 
 def _first_repeated(names):

@@ -60,6 +60,14 @@ def test_few_galaxies_are_not_grouped():
     assert "groups" not in choose_calibration(true, mean, sigma, {"redshift": np.full(500, np.nan)})
 
 
+@pytest.mark.parametrize("n", [300, 330, 360])
+def test_where_many_values_are_equal_fewer_groups_are_tried(n):
+    true, mean, sigma, quantities = galaxies(n, 0)
+    redshift = np.repeat([0.1, 0.2, 0.3], [n // 3 + 20, n // 3 - 40, n - 2 * (n // 3) + 20])
+    calibration = calibrate_groups(true, mean, sigma, {**quantities, "redshift": redshift}, "redshift")
+    assert len(calibration["groups"]["edges"]) == 1
+
+
 def test_each_group_has_its_own_calibration_and_the_others_the_plain_one():
     true, mean, sigma, quantities = galaxies(600, 2)
     calibration = calibrate_groups(true, mean, sigma, quantities, "redshift")

@@ -208,6 +208,9 @@ def test_what_can_not_be_written_is_refused(tmp_path):
         write_dataset(
             tmp_path / "a", table.assign(**{f"{TREE.stems[0]}_votes": [0, -3.0] + [0] * 28}), [], {"npix": 16}, TREE
         )
+    errors = [0.1, -99.0] + [np.nan] * 28
+    with pytest.raises(DataError, match=rf"galaxy {FIRST + 1} has -99 in the column 'log_ml_g_err' .*errors are >= 0"):
+        write_dataset(tmp_path / "a", table.assign(log_ml_g_err=errors), [], {"npix": 16}, TREE)
     with pytest.raises(
         DataError, match=rf"galaxy {FIRST} must be uint8 of shape \(16, 16\). Received: uint8 .*\(20, 20\)"
     ):

@@ -50,6 +50,23 @@ def test_a_dead_process_of_this_host_holds_nothing(tmp_path):
         pass
 
 
+def test_a_job_of_slurm_takes_over_what_it_left_on_another_node_before_it_was_requeued(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    for text, refused in (("node1 1 17 0", False), ("node1 1 17 1", True), ("node1 1 16 0", True), ("node1 1", True)):
+        (tmp_path / LOCK).write_text(text)
+        if refused:
+            with pytest.raises(ConfigError, match="by process 1 on 'node1'"), hold_directory(tmp_path):
+                pass
+            continue
+        with hold_directory(tmp_path) as file:
+            assert file.read_text().split() == [socket.gethostname(), str(os.getpid()), "17", "1"]
+    monkeypatch.delenv("SLURM_JOB_ID")
+    (tmp_path / LOCK).write_text("node1 1 17 0")
+    with pytest.raises(ConfigError, match="by process 1 on 'node1'"), hold_directory(tmp_path):
+        pass
+
+
 @pytest.mark.parametrize(("text", "who"), [("elsewhere 1", "process 1 on 'elsewhere'"), ("", "another process")])
 def test_of_another_host_nothing_is_known(tmp_path, text, who):
     (tmp_path / LOCK).write_text(text)

@@ -96,6 +96,23 @@ def test_a_full_disk_ends_the_run_in_one_sentence_and_it_goes_on_later(engine, t
     assert (again.found, again.made) == (n_made, 14 - n_made)
 
 
+def test_what_an_earlier_call_has_listed_and_an_interrupted_one_did_not_come_to_stays_listed(tmp_path):
+    units = units_of(tmp_path, "raise", "ok", "raise")
+    run_units(LocalEngine(), unit_pieces.write, units, tmp_path)
+    before = failures(tmp_path)
+    assert set(before) == {"unit 0", "unit 2"}
+
+    def stop(done, _):
+        if done == 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_units(LocalEngine(), unit_pieces.write, [*units_of(tmp_path, "ok"), *units[1:]], tmp_path, stop)
+    assert failures(tmp_path) == {"unit 2": before["unit 2"]}
+    run_units(LocalEngine(), unit_pieces.write, units_of(tmp_path, "ok", "ok", "ok"), tmp_path)
+    assert not (tmp_path / "failed_units.csv").exists()
+
+
 def test_an_error_that_ends_the_run(tmp_path):
     with pytest.raises(GzmassError, match=r"no model. What is finished is kept"):
         run_units(LocalEngine(), raise_for_all, units_of(tmp_path, "ok", "ok"), tmp_path)

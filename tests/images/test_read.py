@@ -303,6 +303,17 @@ def test_pictures_of_every_kind(tmp_path, mode):
         assert (read_image(tmp_path / "a.png") == RAMP * (100 if mode == "I;16" else 1)).all()
 
 
+@pytest.mark.parametrize("mode", ["P", "PA"])
+def test_a_palette_holds_colours_and_no_fluxes(tmp_path, mode):
+    colours = Image.new("RGB", (4, 4), (10, 200, 30))
+    colours.putpixel((1, 2), (10, 90, 30))
+    colours.quantize(4).convert(mode).save(tmp_path / "a.tif")
+    with Image.open(tmp_path / "a.tif") as saved:
+        assert saved.mode == mode
+    green = read_image(tmp_path / "a.tif", channel="green")
+    assert (green[2, 1], green[0, 0]) == (90, 200)
+
+
 def test_a_jpeg(tmp_path):
     Image.fromarray(RAMP.astype(np.uint8)).save(tmp_path / "a.jpg", quality=98)
     np.testing.assert_allclose(read_image(tmp_path / "a.jpg"), RAMP, atol=4)

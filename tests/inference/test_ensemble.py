@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from gzmass.calibration import choose_calibration
 from gzmass.calibration.conformal import interval_scores, sigma_scale
 from gzmass.calibration.mixture import mixture_moments, mixture_quantile
 from gzmass.cli import main
@@ -104,6 +105,20 @@ def test_it_is_calibrated_on_what_all_held_out(runs, galaxies, tmp_path):
     np.testing.assert_allclose(predict(ensemble, dataset, "test")["log_ml_g_upper_90"], upper, rtol=1e-5)
     (pair[1] / "validation.parquet").unlink()  # as an old run
     assert load_ensemble(pair).n_common == 0
+
+
+def test_ways_to_calibrate_are_compared_in_dex_as_those_of_a_run(runs, tmp_path):
+    pair = [changed(runs[0], tmp_path / "a"), other_weights(runs[0], tmp_path / "b").path]
+    rng = np.random.default_rng(0)
+    mean, sigma = rng.normal(0.2, 0.3, 400), rng.uniform(0.03, 0.4, 400)
+    true = mean + sigma * rng.standard_t(4, 400)
+    for folder in pair:
+        write_validation(folder, np.arange(400), true, mean, sigma, {"log_ml_g": mean})
+    scale = sigma_scale({key: runs[0].card["calibration"][key] for key in ("percentiles", "intervals")})
+    expected = choose_calibration(true, mean, scale * sigma, {"log_ml_g": mean})["choice"]
+    found = load_ensemble(pair).calibration["choice"]
+    for key in ("score", "gain"):
+        assert [one.get(key) for one in found] == pytest.approx([one.get(key) for one in expected], rel=1e-3)
 
 
 def test_one_run_is_itself(runs, galaxies):

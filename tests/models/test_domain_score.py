@@ -218,6 +218,18 @@ def test_very_few_galaxies_of_few_pixels_can_be_described():
     assert np.isfinite(score(bare, features, images, metadata[:, :0])).all()
 
 
+def test_a_trunk_that_sees_nothing_leaves_the_other_parts_to_judge():
+    def blind(n, seed, **changes):
+        features, *others = galaxies(n, seed, **changes)
+        return np.zeros_like(features), *others
+
+    arrays = fit_domain_score(blind(300, 0), blind(200, 1), COLUMNS, LOG)
+    found = score(arrays, *blind(200, 2))
+    assert np.isfinite(found).all()
+    assert np.mean(found > 1) < 0.1
+    assert np.mean(score(arrays, *blind(200, 3, noise=3.0)) > 1) > 0.9
+
+
 def table(parts):
     return assemble(None, None, None, {"domain_parts": parts, "reasons": np.full(parts.shape[1], "", dtype=object)})
 

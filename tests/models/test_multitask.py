@@ -63,6 +63,20 @@ def test_missing_metadata_do_not_spoil_the_outputs():
     assert all(np.isfinite(output).all() for output in model.predict(values, verbose=0).values())
 
 
+def test_a_flag_that_is_never_up_in_training_shifts_nothing():
+    model = build_model(32, metadata=("distance_mpc", "luminosity_g"), heads=("log_ml",))
+    metadata = np.random.default_rng(0).lognormal(5, 1, (50, 2))
+    metadata[::5, 1] = np.nan
+    initialise_mass_to_light(model, np.zeros(50), metadata)
+    standardize = model.get_layer("mass_to_light").get_layer("metadata_standardize")
+    mean = 10 ** np.asarray(standardize.mean)
+    given = inputs(3, 32)["image"][[0, 0, 0]]
+    known = np.array([mean, [np.nan, mean[1]], [mean[0], np.nan]], dtype="float32")
+    at_mean, no_distance, no_luminosity = model.predict({"image": given, "metadata": known}, verbose=0)["log_ml"]
+    np.testing.assert_allclose(no_distance, at_mean, atol=1e-5)  # all training galaxies have a distance
+    assert not np.allclose(no_luminosity, at_mean, atol=1e-3)  # what that means is learnt
+
+
 def test_metadata_statistics_are_per_column():
     model = build_model(32, metadata=("distance_mpc", "luminosity_g"), heads=("log_ml",))
     rng = np.random.default_rng(0)

@@ -92,6 +92,11 @@ def test_orientations_are_averaged(run, galaxies, n):
             pd.DataFrame({"distance_mpc": [1, 2]}),
             "needs the metadata column 'luminosity_g'",
         ),
+        (
+            np.zeros((2, 32, 32), np.uint8),
+            pd.DataFrame({"distance_mpc": [1, "far"], "luminosity_g": [1e9, 1e9]}),
+            "takes numbers in the metadata column 'distance_mpc'. Received: 'far'",
+        ),
     ],
 )
 def test_other_inputs_are_refused(run, images, metadata, message):

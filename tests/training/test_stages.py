@@ -1,14 +1,18 @@
 """Learning rate from the history, the time that a training took, and weights of another network."""
 
 import shutil
+from types import SimpleNamespace
 
 import keras
+import numpy as np
 import pytest
 
-from gzmass.config import StageConfig
+from gzmass.config import AugmentationConfig, OptimizationConfig, StageConfig
 from gzmass.errors import ConfigError, DataError
+from gzmass.models import build_model
 from gzmass.training.checkpoint import Checkpoint, Progress
-from gzmass.training.stages import _Recorder, plateau_rate
+from gzmass.training.devices import ONE_DEVICE
+from gzmass.training.stages import _optimizer, _Recorder, _with_augmentation, plateau_rate
 
 
 @pytest.mark.parametrize(
@@ -26,6 +30,41 @@ from gzmass.training.stages import _Recorder, plateau_rate
 )
 def test_the_rate_falls_when_the_loss_does_not(values, rate):
     assert plateau_rate(values, 1.0) == pytest.approx(rate)
+
+
+def test_the_optimizer_has_the_rate_the_clipping_and_the_decay_that_are_configured():
+    stage = StageConfig(name="all", epochs=1, learning_rate=0.01, warmup=0.1)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    optimization = OptimizationConfig(optimizer="adamw", clip_norm=0.5, weight_decay=0.03)
+    made = _optimizer(stage, optimization, 100, model, model.trainable_variables, ONE_DEVICE)
+    assert (type(made), made.clipnorm, made.weight_decay) == (keras.optimizers.AdamW, 0.5, 0.03)
+    rates = [float(made._learning_rate(step)) for step in (0, 5, 10, 55, 100)]
+    assert rates == pytest.approx([0, 0.005, 0.01, 0.005, 0], abs=1e-6)
+    plain = _optimizer(stage.model_copy(update={"schedule": "constant"}), optimization, 100, model, [], ONE_DEVICE)
+    assert float(plain.learning_rate) == pytest.approx(0.01)
+
+
+def test_a_plateau_lowers_the_rate_of_the_training_itself(tmp_path):
+    stage = StageConfig(name="all", epochs=9, learning_rate=1.0, schedule="plateau")
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(optimizer=keras.optimizers.Adam(1.0))
+    state = Progress(history=[{"stage": "all", "epoch": k, "value": 1.0} for k in range(4)])
+    recorder = _Recorder(state, Checkpoint(tmp_path), SimpleNamespace(epoch=0), stage, 9, {}, 0, None)
+    recorder.set_model(model)
+    recorder.on_epoch_begin(4)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.3)
+
+
+def test_images_are_augmented_in_training_and_seen_as_they_are_otherwise():
+    graph = build_model(32, heads=("log_ml",))
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 1), dtype=np.uint8)
+    training = _with_augmentation(graph, AugmentationConfig(), ["log_ml"], ONE_DEVICE)
+    seen = [np.asarray(training({"image": images}, training=flag)["log_ml"]) for flag in (True, True, False)]
+    assert not np.allclose(seen[0], seen[1], atol=1e-4)
+    np.testing.assert_allclose(seen[2], graph({"image": images})["log_ml"], rtol=1e-5)
+    bare = _with_augmentation(build_model(32, heads=("log_ml",), dropout=0.0), None, ["log_ml"], ONE_DEVICE)
+    once, again = (np.asarray(bare({"image": images}, training=True)["log_ml"]) for _ in range(2))
+    np.testing.assert_array_equal(once, again)
 
 
 def test_an_interruption_and_the_compilation_do_not_count_as_training_time():

@@ -1,6 +1,7 @@
 """Pretraining and fine-tuning on a small dataset: what is learnt, kept, refused, and continued."""
 
 import shutil
+from contextlib import ExitStack
 
 import keras
 import numpy as np
@@ -11,6 +12,8 @@ import yaml
 from gzmass import console
 from gzmass.config import FinetuneConfig, PretrainConfig
 from gzmass.datasets import open_dataset
+from gzmass.engine import hold_directory
+from gzmass.engine.lock import LOCK
 from gzmass.errors import ConfigError, DataError, GzmassError
 from gzmass.evaluation.measure import join_truth, measure_votes
 from gzmass.inference import predict
@@ -19,7 +22,8 @@ from gzmass.models import build_model
 from gzmass.models.trunks import block_of
 from gzmass.training import count_seen, finetune_ml, pretrain_gz2
 from gzmass.training.claim import claim
-from gzmass.training.common import check_training
+from gzmass.training.common import check_training, learnt_questions, repeated
+from gzmass.training.finetune_ml import _tree
 
 SMALL = {"hidden": 16, "dropout": 0.2}
 # 36 galaxies have votes: whole batches, since each other shape of a batch is traced anew, which takes seconds
@@ -170,6 +174,12 @@ def test_the_trunk_is_frozen_in_the_first_stage_and_moves_in_the_second(galaxies
     assert "votes" not in moved.model.output
 
 
+@pytest.mark.parametrize("train", ["heads", 0])
+def test_the_vote_head_stays_where_no_block_of_the_trunk_moves(galaxies, pretrained, tmp_path, train):
+    config = finetune_config(galaxies, tmp_path / "run", init_from=pretrained.path, stages=[{**HEAD, "train": train}])
+    assert _tree(config, open_dataset(galaxies), pretrained) == pretrained.tree
+
+
 def test_only_the_last_blocks_are_unfrozen(galaxies, pretrained, tmp_path):
     stages = [{"name": "last", "train": 2, "epochs": 1}]
     run = finetune_ml(finetune_config(galaxies, tmp_path / "run", init_from=pretrained.path, stages=stages))
@@ -305,12 +315,15 @@ def test_a_run_of_an_earlier_version_is_continued(galaxies, pretrained, tmp_path
 
 def test_how_the_work_is_done_is_no_part_of_what_a_run_is(galaxies, tmp_path):
     config = pretrain_config(galaxies, tmp_path / "run")
-    claim(config, open_dataset(galaxies))
-    optimization = config.optimization.model_copy(update={"devices": 2, "steps_per_execution": 4})
-    assert claim(config.model_copy(update={"optimization": optimization}), open_dataset(galaxies)) is None
-    optimization = config.optimization.model_copy(update={"precision": "bfloat16"})
+
+    def claimed(**changes):
+        optimization = config.optimization.model_copy(update=changes)
+        with ExitStack() as stack:
+            return claim(config.model_copy(update={"optimization": optimization}), open_dataset(galaxies), stack)
+
+    assert claimed() is claimed(devices=2, steps_per_execution=4) is None
     with pytest.raises(ConfigError, match=r"another config \(the keys optimization differ\)"):
-        claim(config.model_copy(update={"optimization": optimization}), open_dataset(galaxies))
+        claimed(precision="bfloat16")
 
 
 def test_a_folder_with_something_else_is_refused(galaxies, tmp_path):
@@ -324,13 +337,33 @@ def test_what_a_kill_at_the_very_start_leaves_is_no_something_else(galaxies, tmp
     config = pretrain_config(galaxies, tmp_path / "run")
     config.out.mkdir()
     (config.out / ".partial-host-1-00000000-fingerprint.yaml").write_text("")
-    assert claim(config, open_dataset(galaxies)) is None
+    with ExitStack() as stack:
+        assert claim(config, open_dataset(galaxies), stack) is None
     (config.out / "config.yaml").unlink()
-    assert claim(config, open_dataset(galaxies)) is None
-    assert (config.out / "config.yaml").is_file()
+    with ExitStack() as stack:
+        assert claim(config, open_dataset(galaxies), stack) is None
+    assert {file.name for file in config.out.iterdir()} >= {"config.yaml", "fingerprint.yaml"}
     (config.out / "fingerprint.yaml").write_text("")
-    with pytest.raises(DataError, match=r"fingerprint.yaml' is damaged: delete the run directory"):
-        claim(config, open_dataset(galaxies))
+    with (
+        pytest.raises(DataError, match=r"fingerprint.yaml' is damaged: delete the run directory"),
+        ExitStack() as stack,
+    ):
+        claim(config, open_dataset(galaxies), stack)
+
+
+def test_one_process_trains_in_a_directory_at_a_time(galaxies, tmp_path):
+    config = pretrain_config(galaxies, tmp_path / "run")
+    with hold_directory(config.out), pytest.raises(ConfigError, match=r"holds something else than a run|worked in by"):
+        pretrain_gz2(config)
+    with ExitStack() as stack:
+        assert claim(config, open_dataset(galaxies), stack) is None
+        assert (config.out / LOCK).is_file()
+        with pytest.raises(ConfigError, match=r"run' is being worked in by process \d+ on"):
+            pretrain_gz2(config)
+    run = pretrain_gz2(config)
+    assert not (run.path / LOCK).exists()
+    with hold_directory(config.out):  # a finished run is read, by as many as want to
+        assert pretrain_gz2(config).card == run.card
 
 
 def test_few_labels_are_contained_in_more(galaxies):
@@ -405,6 +438,19 @@ def test_questions_that_nobody_voted_on_have_no_fractions(make_dataset, tmp_path
     assert set(evaluated["unknown"]) == set(unknown)
     assert np.isfinite([q["rmse"] for q in evaluated["questions"]]).all()
 
+    # a question of which one answer is missing everywhere teaches nothing either; galaxies with no other have no votes
+    def without_one_answer(table):
+        table["t03_bar_a07_no_bar_votes"] = np.nan
+
+    path = make_dataset(edit=without_one_answer)
+    assert "t03_bar" not in learnt_questions(open_dataset(path), open_dataset(path).rows("train"))
+
+    def without_one_of_each(table):
+        table[[f"{tree.stems[k]}_votes" for k in tree.starts]] = np.nan
+
+    with pytest.raises(DataError, match="has no votes"):
+        pretrain_gz2(pretrain_config(make_dataset(edit=without_one_of_each), tmp_path / "none"))
+
     # of the question whether there is a spiral, which leads to arms, nobody is known to be asked for arms either
     def without_spirals(table):
         table[[name for name in table if name.startswith("t04")]] = np.nan
@@ -432,7 +478,7 @@ def test_a_morphology_head_that_does_not_fit_is_not_made_up(galaxies, pretrained
 
 def test_a_training_that_diverges_says_so(galaxies, tmp_path):
     stages = [{"name": "all", "epochs": 2, "learning_rate": 1e30, "schedule": "constant"}]
-    with pytest.raises(GzmassError, match=r"diverged: in epoch 1 of the stage 'all' .* lower its learning_rate"):
+    with pytest.raises(GzmassError, match=r"diverged: in epoch \d of the stage 'all' .* lower its learning_rate"):
         pretrain_gz2(pretrain_config(galaxies, tmp_path / "run", stages=stages, optimization={"clip_norm": None}))
 
 
@@ -464,6 +510,12 @@ def test_several_steps_at_once_are_refused_where_keras_takes_one(galaxies, tmp_p
     monkeypatch.setattr("keras.backend.backend", lambda: "torch")
     with pytest.raises(ConfigError, match=r"'optimization.steps_per_execution' has the value 4, but Keras on PyTorch"):
         check_training(model, config)
+
+
+@pytest.mark.parametrize(("n", "steps", "passes"), [(36, 1, 1), (36, 40, 72), (100, 1, 1), (100, 40, 26)])
+def test_an_epoch_is_one_pass_or_as_many_as_its_steps_need(n, steps, passes):
+    _, counts = np.unique(repeated(np.arange(n), 64, steps), return_counts=True)
+    assert set(counts) == {passes}
 
 
 @pytest.mark.parametrize(

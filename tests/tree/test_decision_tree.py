@@ -74,6 +74,9 @@ def test_conditional_without_votes_or_with_a_missing_answer_is_nan():
     votes[0, 5] = np.nan
     missing = np.isnan(GZ2.conditional(votes)[0])
     assert np.flatnonzero(missing).tolist() == [3, 4, 5, 6]
+    votes[0, 0] = np.inf
+    assert np.isnan(GZ2.conditional(votes)[0, :3]).all()
+    assert GZ2.voted_questions(votes)[0].tolist() == [False] * 3 + [True] * 8
 
 
 def test_bar_is_asked_of_few_featured_edge_on_discs():
@@ -172,6 +175,14 @@ def change(path, value):
     ("path", "value", "message"),
     [
         (["name"], ..., "lacks the key 'name'"),
+        (
+            ["questions", 0, "answers", 0, "name"],
+            True,
+            "the name of an answer must be text. Received: True; put it in q",
+        ),
+        (["questions", 0, "answers", 0, "stem"], False, "stem must be text. Received: False"),
+        (["questions", 0, "name"], None, "name must be text. Received: None"),
+        (["questions", 0, "text"], ["Is it?"], "text must be text. Received: "),
         (["question"], [], r"has the key 'question'; allowed are"),
         (["questions"], {}, "questions must be a list"),
         (["questions"], [], "at least one question"),
@@ -204,6 +215,14 @@ def test_files_that_are_no_trees(tmp_path):
     broken.write_text("name: [", encoding="utf-8")
     with pytest.raises(TreeError, match="is not a YAML file"):
         load_tree(broken)
+    broken.write_text("name: a\nquestions: []\nname: b\n", encoding="utf-8")
+    with pytest.raises(TreeError, match=r"broken.yaml: the key 'name' stands twice"):
+        load_tree(broken)
+
+
+def test_an_empty_text_or_stem_is_none():
+    tree = DecisionTree.from_dict(change(["questions", 0, "answers", 0], {"name": "yes", "text": None, "stem": None}))
+    assert (tree.questions[0].answers[0].stem, tree.questions[0].answers[0].text) == ("disc_yes", "yes")
 
 
 def test_even_gaps_leave_what_follows_from_other_questions_as_it_was():
