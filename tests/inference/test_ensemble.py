@@ -118,7 +118,7 @@ def test_ways_to_calibrate_are_compared_in_dex_as_those_of_a_run(runs, tmp_path)
     expected = choose_calibration(true, mean, scale * sigma, {"log_ml_g": mean})["choice"]
     found = load_ensemble(pair).calibration["choice"]
     for key in ("score", "gain"):
-        assert [one.get(key) for one in found] == pytest.approx([one.get(key) for one in expected], rel=1e-3)
+        assert [one.get(key, 0) for one in found] == pytest.approx([one.get(key, 0) for one in expected], rel=1e-3)
 
 
 def test_one_run_is_itself(runs, galaxies):
