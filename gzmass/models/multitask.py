@@ -199,7 +199,8 @@ def initialise_mass_to_light(model, log_ml, metadata=None, target="log"):
         standardize = head.get_layer("metadata_standardize")
         standardize.adapt(metadata)
         if standardize.mask:
-            _silence_flags(head.get_layer("hidden"), np.asarray(standardize(metadata))[:, len(standardize.log) :])
+            flags = ops.convert_to_numpy(standardize(metadata))[:, len(standardize.log) :]
+            _silence_flags(head.get_layer("hidden"), flags)
     log_ml = np.asarray(log_ml, dtype=float)
     log_ml = log_ml[np.isfinite(log_ml)]
     output = head.get_layer("log_ml")
@@ -209,10 +210,10 @@ def initialise_mass_to_light(model, log_ml, metadata=None, target="log"):
     output.bias.assign(np.asarray(start, dtype="float32"))
 
 
-def _silence_flags(hidden, missing):
+def _silence_flags(hidden, flags):
     """Let the flags of columns that no training galaxy lacks do nothing: they learn nothing, and began at random."""
-    never = np.flatnonzero(missing.max(axis=0) == 0) - missing.shape[1]
-    kernel = np.array(hidden.kernel)
+    never = np.flatnonzero(flags.max(axis=0) == 0) - flags.shape[1]  # counted from the end, where the flags are
+    kernel = np.array(ops.convert_to_numpy(hidden.kernel))
     kernel[never] = 0
     hidden.kernel.assign(kernel)
 

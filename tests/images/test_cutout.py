@@ -44,7 +44,7 @@ def test_missing_pixels_are_left_out_of_the_mean():
     assert np.isnan(small).sum() == 16  # only where all nine pixels are missing
 
 
-@pytest.mark.parametrize(("crop", "side"), [(None, 40), (30, 30), (0.5, 20), (1.0, 40)])
+@pytest.mark.parametrize(("crop", "side"), [(None, 40), (30, 30), (np.int64(30), 30), (0.5, 20), (1.0, 40)])
 def test_crop_is_the_centre(crop, side):
     image = np.zeros((40, 51))
     image[20, 25] = 1

@@ -121,6 +121,18 @@ def test_patience_wants_progress_and_the_best_epoch_is_the_lowest():
     assert state.best == {"epoch": 3, "value": 0.49996, "weights": "epoch 3"}
 
 
+def test_one_state_is_kept_and_nothing_that_a_kill_has_cut_off(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    checkpoint, progress = Checkpoint(tmp_path / "run"), Progress()
+    checkpoint.folder.mkdir(parents=True)
+    (checkpoint.folder / ".partial-host-1-00000000-stage0-epoch0001.weights.h5").write_bytes(b"half")
+    for progress.epoch in (1, 2):
+        checkpoint.write(progress, model)
+    assert {file.name for file in checkpoint.folder.iterdir()} == {"progress.json", "stage0-epoch0002.weights.h5"}
+
+
 def test_a_disk_without_space_for_the_weights_is_told_of_before_they_are_written(tmp_path, monkeypatch):
     model = keras.Sequential([keras.Input((500,)), keras.layers.Dense(1000)])
     model.compile("adam", "mse")
