@@ -315,7 +315,7 @@ def _finite(*arrays):
     return [array[known] for array in arrays]
 
 
-def _short(name, length=26, *, end=False):
+def _short(name, length=27, *, end=False):
     # a dollar sign would start a formula
     name = str(name).replace("$", r"\$")
     if len(name) <= length:

@@ -470,4 +470,5 @@ def test_points_beyond_the_axes_are_counted():
 
 def test_of_long_names_the_end_tells_runs_apart():
     assert _short("runs/trunks_simulated/cnn5-seed-0-9a2c25b5", end=True).endswith("cnn5-seed-0-9a2c25b5")
-    assert len(_short("x" * 40, end=True)) == len(_short("x" * 40)) == 26
+    assert len(_short("x" * 40, end=True)) == len(_short("x" * 40)) == 27
+    assert _short("image statistics + metadata", end=True) == "image statistics + metadata"
