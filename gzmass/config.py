@@ -30,7 +30,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 #: Each goes up by one when a trunk of that name becomes another network, or the default of a key of a training another
 #: value, so that runs of before are not taken for those of now (tests/models/test_trunks.py notices).
-REVISIONS = {"cnn4": 1, "cnn5": 1, "resnet34": 1, "defaults": 1}
+REVISIONS = {"cnn4": 1, "cnn5": 1, "cnn5_wide": 1, "resnet34": 1, "defaults": 1}
 
 # what tells not what is learnt: where things stand, whose content counts by its hash, and how the work is done
 _PLACES = {"out", "dataset", "init_from", "tensorboard"}
@@ -90,7 +90,7 @@ class AugmentationConfig(StrictModel):
 class ModelConfig(StrictModel):
     """The graph: arguments of `gzmass.models.build_model` that do not follow from the dataset."""
 
-    trunk: Literal["cnn5", "cnn4", "resnet34"] = "cnn5"
+    trunk: Literal["cnn5", "cnn5_wide", "cnn4", "resnet34"] = "cnn5"
     weights: str | None = None
     hidden: int = Field(256, ge=1)
     dropout: Fraction = 0.3
@@ -133,7 +133,7 @@ class StageConfig(StrictModel):
 class OptimizationConfig(StrictModel):
     """The optimizer and the batches, the same in all stages."""
 
-    optimizer: Literal["adamw", "adam", "nadam"] = "adamw"
+    optimizer: Literal["adamw", "adam", "muon", "nadam"] = "adamw"
     weight_decay: float = Field(1e-4, ge=0)
     clip_norm: float | None = Field(1.0, gt=0)
     batch_size: int = Field(64, ge=1)

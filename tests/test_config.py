@@ -55,7 +55,7 @@ def test_what_is_saved_is_read_as_the_same(file, tmp_path):
         (["model.hidden=-1"], r"the key 'model.hidden' has the value -1: input should be greater than or equal to 1"),
         (
             ["model.trunk=vgg"],
-            r"the key 'model.trunk' has the value 'vgg': input should be 'cnn5', 'cnn4' or 'resnet34'",
+            r"the key 'model.trunk' has the value 'vgg': input should be 'cnn5', 'cnn5_wide', 'cnn4' or 'resnet34'",
         ),
         (["seed=abc"], r"the key 'seed' has the value 'abc'"),
         (["stages.0.steps=5"], "a stage has either epochs or steps; set the other to null"),

@@ -44,7 +44,7 @@ def build_model(
         Side of the images [px], at least `gzmass.models.trunks.SMALLEST_NPIX`. No weight depends on it.
     tree : str, pathlib.Path, dict or DecisionTree, default "gz2"
         The decision tree of the votes.
-    trunk : {"cnn5", "cnn4", "resnet34"}, default "cnn5"
+    trunk : {"cnn5", "cnn5_wide", "cnn4", "resnet34"}, default "cnn5"
         The convolutional trunk.
     metadata : sequence of str, default ()
         Names of the metadata columns, in the order of the input; with none there is no metadata input. They go to

@@ -4,8 +4,9 @@ import keras
 from keras import ops
 
 from gzmass.models.trunks import block_of
+from gzmass.training.muon import Muon
 
-__all__ = ["LayerwiseAdam", "LayerwiseAdamW", "LayerwiseNadam", "rate_factors"]
+__all__ = ["LayerwiseAdam", "LayerwiseAdamW", "LayerwiseMuon", "LayerwiseNadam", "rate_factors"]
 
 
 def rate_factors(trunk, variables, decay):
@@ -70,6 +71,17 @@ class LayerwiseAdam(_Layerwise, keras.optimizers.Adam):
 @keras.saving.register_keras_serializable(package="gzmass")
 class LayerwiseAdamW(_Layerwise, keras.optimizers.AdamW):
     """AdamW with a factor on the rate of each weight.
+
+    Parameters
+    ----------
+    factors : sequence of float
+        For each of the variables that it is built with.
+    """
+
+
+@keras.saving.register_keras_serializable(package="gzmass")
+class LayerwiseMuon(_Layerwise, Muon):
+    """Muon with a factor on the rate of each weight.
 
     Parameters
     ----------

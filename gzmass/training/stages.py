@@ -12,8 +12,9 @@ from gzmass.losses import LabelledMean
 from gzmass.models import train_only
 from gzmass.training.checkpoint import Checkpoint
 from gzmass.training.devices import ONE_DEVICE
+from gzmass.training.muon import Muon
 from gzmass.training.precision import set_precision
-from gzmass.training.rates import LayerwiseAdam, LayerwiseAdamW, LayerwiseNadam, rate_factors
+from gzmass.training.rates import LayerwiseAdam, LayerwiseAdamW, LayerwiseMuon, LayerwiseNadam, rate_factors
 
 __all__ = ["SHORTEST_EPOCH", "fit_stages", "plateau_rate"]
 
@@ -23,9 +24,13 @@ SHORTEST_EPOCH = 40
 #: What counts as progress of the validation loss, as in the published protocol.
 MIN_DELTA = 1e-4
 
-OPTIMIZERS = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "nadam": keras.optimizers.Nadam}
-LAYERWISE_OPTIMIZERS = {"adam": LayerwiseAdam, "adamw": LayerwiseAdamW, "nadam": LayerwiseNadam}
-
+# by its name in a configuration: with one rate for all weights, and with lower ones for lower blocks
+OPTIMIZERS = {
+    "adam": (keras.optimizers.Adam, LayerwiseAdam),
+    "adamw": (keras.optimizers.AdamW, LayerwiseAdamW),
+    "muon": (Muon, LayerwiseMuon),
+    "nadam": (keras.optimizers.Nadam, LayerwiseNadam),
+}
 
 #: Name of the metric that is the loss of an output, averaged over all labelled galaxies of an epoch.
 LABELLED = "labelled_loss"
@@ -261,10 +266,11 @@ def _optimizer(stage, optimization, steps, model, variables, devices):
             0.0 if warmup else rate, max(steps - warmup, 1), warmup_target=rate if warmup else None, warmup_steps=warmup
         )
     arguments = {"clipnorm": optimization.clip_norm, "weight_decay": optimization.weight_decay}
+    plain, layerwise = OPTIMIZERS[optimization.optimizer]
     if stage.rate_decay == 1:
-        return devices.optimizer(OPTIMIZERS[optimization.optimizer], rate, **arguments)
+        return devices.optimizer(plain, rate, **arguments)
     factors = rate_factors(model.get_layer("trunk"), variables, stage.rate_decay)
-    return devices.optimizer(LAYERWISE_OPTIMIZERS[optimization.optimizer], rate, factors=factors, **arguments)
+    return devices.optimizer(layerwise, rate, factors=factors, **arguments)
 
 
 def _tensorboard(config, out, stage):

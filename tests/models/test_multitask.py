@@ -8,7 +8,7 @@ from gzmass.errors import ConfigError
 from gzmass.models import build_model, initialise_mass_to_light, train_only, transfer_weights
 from gzmass.models.trunks import block_of
 
-TRUNKS = ["cnn4", "cnn5"]  # what is of resnet34 alone, and slow, stands in test_resnet.py
+TRUNKS = ["cnn4", "cnn5", "cnn5_wide"]  # what is of resnet34 alone, and slow, stands in test_resnet.py
 
 PUBLISHED = {
     "trunk": "cnn4",
@@ -170,7 +170,7 @@ def test_batch_normalisation_that_is_not_there_can_not_be_frozen():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"trunk": "vgg"}, "no trunk 'vgg'; allowed are 'cnn4', 'cnn5', 'resnet34'"),
+        ({"trunk": "vgg"}, "no trunk 'vgg'; allowed are 'cnn4', 'cnn5', 'cnn5_wide', 'resnet34'"),
         ({"npix": 31}, "'cnn5' takes images of at least 32 px. Received: npix=31"),
         ({"trunk": "resnet34", "npix": 31}, "'resnet34' takes images of at least 32 px. Received: npix=31"),
         ({"weights": "hf://a/b"}, "Only the trunk 'resnet34' takes weights. Received: trunk='cnn5'"),

@@ -7,8 +7,13 @@ from gzmass.engine import fingerprint
 from gzmass.models import build_model
 
 DEFAULTS = {1: "6b77670a66924ac9"}
-NETWORKS = {("cnn4", 1): "4e3c52ec0480e730", ("cnn5", 1): "f9c0bd563d37dad5", ("resnet34", 1): "4e8ee592c49a9b8a"}
-SHAPE = ("filters", "kernel_size", "strides", "padding", "pool_size", "activation")
+NETWORKS = {
+    ("cnn4", 1): "4a1f1cd494ff3947",
+    ("cnn5", 1): "d09c96ab23e6c8c9",
+    ("cnn5_wide", 1): "5a0a19daae7cebb8",
+    ("resnet34", 1): "2e7b5ba741d8ed14",
+}
+SHAPE = ("filters", "kernel_size", "strides", "padding", "pool_size", "activation", "scale", "offset")
 
 
 def described(trunk):

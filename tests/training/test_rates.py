@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 
 from gzmass.models import build_model, train_only
-from gzmass.training.rates import LayerwiseAdam, LayerwiseAdamW, LayerwiseNadam, rate_factors
+from gzmass.training.muon import Muon
+from gzmass.training.rates import LayerwiseAdam, LayerwiseAdamW, LayerwiseMuon, LayerwiseNadam, rate_factors
 
 PLAIN = {
     LayerwiseAdam: keras.optimizers.Adam,
     LayerwiseAdamW: keras.optimizers.AdamW,
+    LayerwiseMuon: Muon,
     LayerwiseNadam: keras.optimizers.Nadam,
 }
 
