@@ -28,6 +28,7 @@ NPIX = 32
 LONGEST = (
     "training/test_training.py",
     "training/test_devices.py",
+    "training/test_continuing.py",
     "models/test_other_process.py",
     "inference/test_predict_parts.py",
     "experiment/test_experiment.py",

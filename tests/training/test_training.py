@@ -1,77 +1,24 @@
-"""Pretraining and fine-tuning on a small dataset: what is learnt, kept, refused, and continued."""
+"""Pretraining and fine-tuning on a small dataset: what is learnt, and what is kept of an earlier run."""
 
 import shutil
-from contextlib import ExitStack
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from small_training import HEAD, equal, finetune_config, pretrain_config, trunk_weights
 
 from gzmass import console
-from gzmass.config import FinetuneConfig, PretrainConfig
 from gzmass.datasets import open_dataset
-from gzmass.engine import hold_directory
-from gzmass.engine.lock import LOCK
-from gzmass.errors import ConfigError, DataError, GzmassError
+from gzmass.errors import ConfigError, DataError
 from gzmass.evaluation.measure import join_truth, measure_votes
 from gzmass.inference import predict
 from gzmass.losses import MultinomialVotes
-from gzmass.models import build_model
 from gzmass.models.trunks import block_of
-from gzmass.training import count_seen, finetune_ml, pretrain_gz2
-from gzmass.training.claim import claim
-from gzmass.training.common import check_training, learnt_questions, repeated
+from gzmass.training import finetune_ml, pretrain_gz2
+from gzmass.training.common import learnt_questions, repeated
 from gzmass.training.finetune_ml import _tree
-
-SMALL = {"hidden": 16, "dropout": 0.2}
-# 36 galaxies have votes: whole batches, since each other shape of a batch is traced anew, which takes seconds
-BATCH = {"batch_size": 12}
-HEAD, ALL = {"name": "head", "train": "heads", "epochs": 2}, {"name": "all", "train": "all", "epochs": 1}
-TWO_STAGES = [HEAD, {**ALL, "epochs": 3}]
-
-
-def pretrain_config(dataset, out, **changes):
-    stages = [{"name": "votes", "epochs": 3}]
-    return PretrainConfig(
-        **{
-            "dataset": dataset,
-            "out": out,
-            "model": SMALL,
-            "optimization": BATCH,
-            "stages": stages,
-            **changes,
-        }
-    )
-
-
-def finetune_config(dataset, out, **changes):
-    return FinetuneConfig(
-        **{
-            "dataset": dataset,
-            "out": out,
-            "model": SMALL,
-            "optimization": BATCH,
-            "n_labels": 36,
-            "stages": [ALL],
-            "metadata": ["distance_mpc", "luminosity_g"],
-            **changes,
-        }
-    )
-
-
-@pytest.fixture(scope="module")
-def pretrained(galaxies, tmp_path_factory):
-    return pretrain_gz2(pretrain_config(galaxies, tmp_path_factory.mktemp("runs") / "pretrained"))
-
-
-def trunk_weights(model):
-    return model.get_layer("trunk").get_weights()
-
-
-def equal(one, other):
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def test_pretraining_makes_a_run(pretrained):
@@ -114,15 +61,6 @@ def test_pretraining_goes_on_with_larger_images(make_dataset, pretrained, tmp_pa
     assert run.card["init_from"]["copied"] == ["trunk", "morphology"]
     for one, other in zip(run.model.get_weights(), pretrained.model.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
-
-
-def test_another_trunk_is_no_start(make_dataset, pretrained, tmp_path):
-    config = pretrain_config(
-        make_dataset(npix=44), tmp_path / "run", init_from=pretrained.path, model={**SMALL, "trunk": "cnn4"}
-    )
-    with pytest.raises(ConfigError, match=r"'model.trunk' has the value 'cnn4', but the run .* has the trunk 'cnn5'"):
-        pretrain_gz2(config)
-    assert not (tmp_path / "run").exists()
 
 
 def test_resnet34_is_unfrozen_from_the_top_and_continued_bit_for_bit(make_dataset, tmp_path):
@@ -242,130 +180,6 @@ def test_the_published_protocol_runs(make_dataset, tmp_path):
     assert np.isfinite(predictions["log_mstar"]).tolist() == [True, False]
 
 
-@pytest.fixture(scope="module")
-def whole(galaxies, pretrained, tmp_path_factory):
-    """A run in two stages with both losses, and for each epoch the run directory that a kill after it would leave."""
-    folder = tmp_path_factory.mktemp("runs")
-    config = finetune_config(
-        galaxies, folder / "whole", init_from=pretrained.path, vote_loss_weight=0.1, stages=TWO_STAGES, n_labels=None
-    )
-    killed = []
-
-    def keep(*_):
-        killed.append(shutil.copytree(folder / "whole", folder / f"killed-{len(killed) + 1}"))
-
-    return config, finetune_ml(config, progress=keep), killed
-
-
-@pytest.mark.parametrize("after", [1, 2, 4])
-def test_an_interrupted_run_goes_on_as_if_it_had_not_been(whole, after):
-    config, run, killed = whole
-    assert not (killed[after - 1] / "card.yaml").exists()
-    epochs = []
-    resumed = finetune_ml(config.model_copy(update={"out": killed[after - 1]}), progress=lambda *_: epochs.append(1))
-    assert len(epochs) == 5 - after
-    assert equal(resumed.model.get_weights(), run.model.get_weights())
-    assert (resumed.path / "history.csv").read_text() == (run.path / "history.csv").read_text()
-
-
-class KilledError(Exception):
-    """Stands for a process that is killed."""
-
-
-def test_early_stopping_counts_over_an_interruption(galaxies, tmp_path):
-    # a rate of almost nothing: the validation loss stays, the second and third epoch are no better than the first
-    stages = [{"name": "all", "epochs": 9, "learning_rate": 1e-30, "schedule": "constant", "early_stopping": 2}]
-    config = pretrain_config(galaxies, tmp_path / "run", stages=stages)
-
-    def kill(_, epoch, *__):
-        if epoch == 2:
-            raise KilledError
-
-    with pytest.raises(KilledError):
-        pretrain_gz2(config, progress=kill)
-    run = pretrain_gz2(config)
-    assert run.card["epochs"] == 3
-
-
-def test_a_finished_run_is_not_made_again_and_another_one_is_refused(galaxies, pretrained, tmp_path):
-    shutil.copytree(pretrained.path, tmp_path / "run")
-    stamp = (tmp_path / "run" / "model.keras").stat().st_mtime_ns
-    again = pretrain_gz2(pretrain_config(galaxies, tmp_path / "run"))
-    assert (tmp_path / "run" / "model.keras").stat().st_mtime_ns == stamp
-    assert equal(again.model.get_weights(), pretrained.model.get_weights())
-    with pytest.raises(ConfigError, match=r"'out' has the value .*, which holds a run with another config"):
-        pretrain_gz2(pretrain_config(galaxies, tmp_path / "run", seed=5))
-
-
-def test_a_run_of_an_earlier_version_is_continued(galaxies, pretrained, tmp_path):
-    # its configuration lacks the keys that have come since, and its fingerprint is another one for that
-    shutil.copytree(pretrained.path, tmp_path / "run")
-    file = tmp_path / "run" / "config.yaml"
-    old = yaml.safe_load(file.read_text())
-    del old["stages"][0]["rate_decay"], old["model"]["weights"]
-    file.write_text(yaml.safe_dump(old))
-    mark = tmp_path / "run" / "fingerprint.yaml"
-    mark.write_text(yaml.safe_dump({**yaml.safe_load(mark.read_text()), "config": "of an earlier version"}))
-    again = pretrain_gz2(pretrain_config(galaxies, tmp_path / "run"))
-    assert equal(again.model.get_weights(), pretrained.model.get_weights())
-    stages = [{"name": "votes", "epochs": 3, "rate_decay": 0.5}]
-    with pytest.raises(ConfigError, match=r"holds a run with another config \(the keys stages differ\)"):
-        pretrain_gz2(pretrain_config(galaxies, tmp_path / "run", stages=stages))
-
-
-def test_how_the_work_is_done_is_no_part_of_what_a_run_is(galaxies, tmp_path):
-    config = pretrain_config(galaxies, tmp_path / "run")
-
-    def claimed(**changes):
-        optimization = config.optimization.model_copy(update=changes)
-        with ExitStack() as stack:
-            return claim(config.model_copy(update={"optimization": optimization}), open_dataset(galaxies), stack)
-
-    assert claimed() is claimed(devices=2, steps_per_execution=4) is None
-    with pytest.raises(ConfigError, match=r"another config \(the keys optimization differ\)"):
-        claimed(precision="bfloat16")
-
-
-def test_a_folder_with_something_else_is_refused(galaxies, tmp_path):
-    (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(ConfigError, match="holds something else than a run"):
-        pretrain_gz2(pretrain_config(galaxies, tmp_path))
-    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
-
-
-def test_what_a_kill_at_the_very_start_leaves_is_no_something_else(galaxies, tmp_path):
-    config = pretrain_config(galaxies, tmp_path / "run")
-    config.out.mkdir()
-    (config.out / ".partial-host-1-00000000-fingerprint.yaml").write_text("")
-    with ExitStack() as stack:
-        assert claim(config, open_dataset(galaxies), stack) is None
-    (config.out / "config.yaml").unlink()
-    with ExitStack() as stack:
-        assert claim(config, open_dataset(galaxies), stack) is None
-    assert {file.name for file in config.out.iterdir()} >= {"config.yaml", "fingerprint.yaml"}
-    (config.out / "fingerprint.yaml").write_text("")
-    with (
-        pytest.raises(DataError, match=r"fingerprint.yaml' is damaged: delete the run directory"),
-        ExitStack() as stack,
-    ):
-        claim(config, open_dataset(galaxies), stack)
-
-
-def test_one_process_trains_in_a_directory_at_a_time(galaxies, tmp_path):
-    config = pretrain_config(galaxies, tmp_path / "run")
-    with hold_directory(config.out), pytest.raises(ConfigError, match=r"holds something else than a run|worked in by"):
-        pretrain_gz2(config)
-    with ExitStack() as stack:
-        assert claim(config, open_dataset(galaxies), stack) is None
-        assert (config.out / LOCK).is_file()
-        with pytest.raises(ConfigError, match=r"run' is being worked in by process \d+ on"):
-            pretrain_gz2(config)
-    run = pretrain_gz2(config)
-    assert not (run.path / LOCK).exists()
-    with hold_directory(config.out):  # a finished run is read, by as many as want to
-        assert pretrain_gz2(config).card == run.card
-
-
 def test_few_labels_are_contained_in_more(galaxies):
     from gzmass.training.common import labelled_rows
 
@@ -375,50 +189,6 @@ def test_few_labels_are_contained_in_more(galaxies):
     assert few != set(labelled_rows(dataset, "log_ml", 5, seed=4))
     with pytest.raises(DataError, match=r"'n_labels' has the value 1000, but the training split .* has \d+ galaxies"):
         labelled_rows(dataset, "log_ml", 1000, seed=0)
-
-
-@pytest.mark.parametrize(
-    ("label", "train", "configure"),
-    [("_votes", pretrain_gz2, pretrain_config), ("log_ml", finetune_ml, finetune_config)],
-)
-def test_no_labels_at_all(make_dataset, tmp_path, label, train, configure):
-    def edit(table):
-        table[[name for name in table if label in name]] = np.nan
-
-    config = configure(make_dataset(n=20, edit=edit), tmp_path / "run")
-    with pytest.raises(DataError, match=label.strip("_")):
-        train(config)
-    assert not (tmp_path / "run").exists()
-
-
-def test_an_unknown_metadata_column_is_named(galaxies, tmp_path):
-    with pytest.raises(DataError, match="colour"):
-        finetune_ml(finetune_config(galaxies, tmp_path / "run", metadata=["colour"]))
-    assert not (tmp_path / "run").exists()
-
-
-def test_galaxies_that_a_run_has_seen_are_no_test_for_it(pretrained, make_dataset, tmp_path):
-    other = make_dataset(split=["test", "train", "train", "train", "val"] * 16)
-    with pytest.raises(DataError, match=r"was made with 12 of the 16 galaxies of the split 'test'"):
-        finetune_ml(finetune_config(other, tmp_path / "run", init_from=pretrained.path))
-    assert not (tmp_path / "run").exists()
-
-
-def test_ids_are_compared_as_text_and_calibration_needs_new_galaxies_too(pretrained, make_dataset, tmp_path):
-    def as_text(table):
-        table["id"] = table["id"].astype(str)
-
-    other = make_dataset(split=["test", "train", "train", "train", "val"] * 16, edit=as_text)
-    with pytest.raises(DataError, match=r"was made with 12 of the 16 galaxies of the split 'test'"):
-        finetune_ml(finetune_config(other, tmp_path / "run", init_from=pretrained.path))
-    # of the galaxies 2, 7, 12... it has learnt the votes, but for every fourth, which has none
-    moved = make_dataset(split=["train", "train", "val", "val", "test"] * 16, edit=as_text)
-    with pytest.raises(DataError, match=r"12 of the 32 galaxies of the split 'val'.*calibration and the choice"):
-        finetune_ml(finetune_config(moved, tmp_path / "run", init_from=pretrained.path, n_labels=20))
-    assert not (tmp_path / "run").exists()
-    seen = pd.read_parquet(pretrained.path / "galaxies.parquet")
-    assert seen["learnt"].sum() == 36
-    assert count_seen([pretrained], open_dataset(moved), "val") == (24, 32)
 
 
 def test_questions_that_nobody_voted_on_have_no_fractions(make_dataset, tmp_path):
@@ -461,27 +231,6 @@ def test_questions_that_nobody_voted_on_have_no_fractions(make_dataset, tmp_path
     assert {name[:3] for name in asked} == {"t10", "t11"}
 
 
-def test_a_run_that_does_not_know_its_galaxies_is_no_start(galaxies, pretrained, tmp_path):
-    shutil.copytree(pretrained.path, tmp_path / "source", ignore=shutil.ignore_patterns("galaxies.parquet"))
-    with pytest.raises(DataError, match=r"has no galaxies\.parquet"):
-        finetune_ml(finetune_config(galaxies, tmp_path / "run", init_from=tmp_path / "source"))
-
-
-def test_a_morphology_head_that_does_not_fit_is_not_made_up(galaxies, pretrained, tmp_path):
-    config = finetune_config(
-        galaxies, tmp_path / "run", init_from=pretrained.path, stages=TWO_STAGES[:1], model={"hidden": 24}
-    )
-    with pytest.raises(ConfigError, match=r"morphology head of .* does not fit .* 24 units"):
-        finetune_ml(config)
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_training_that_diverges_says_so(galaxies, tmp_path):
-    stages = [{"name": "all", "epochs": 2, "learning_rate": 1e30, "schedule": "constant"}]
-    with pytest.raises(GzmassError, match=r"diverged: in epoch \d of the stage 'all' .* lower its learning_rate"):
-        pretrain_gz2(pretrain_config(galaxies, tmp_path / "run", stages=stages, optimization={"clip_norm": None}))
-
-
 def test_a_head_that_is_copied_keeps_its_statistics(galaxies, tmp_path):
     stages = [{"name": "all", "epochs": 1, "learning_rate": 1e-30, "schedule": "constant", "keep": "last"}]
     first = finetune_ml(finetune_config(galaxies, tmp_path / "first"))
@@ -502,14 +251,6 @@ def test_tensorboard_gets_its_logs_or_says_what_is_missing(galaxies, tmp_path, m
     pytest.importorskip("tensorboard", reason="tensorboard is not installed")
     pretrain_gz2(config)
     assert list((tmp_path / "run" / "tensorboard" / "votes").rglob("events.out.*"))
-
-
-def test_several_steps_at_once_are_refused_where_keras_takes_one(galaxies, tmp_path, monkeypatch):
-    model = build_model(npix=32, heads=("votes",), hidden=16)
-    config = pretrain_config(galaxies, tmp_path / "run", optimization={"steps_per_execution": 4})
-    monkeypatch.setattr("keras.backend.backend", lambda: "torch")
-    with pytest.raises(ConfigError, match=r"'optimization.steps_per_execution' has the value 4, but Keras on PyTorch"):
-        check_training(model, config)
 
 
 @pytest.mark.parametrize(("n", "steps", "passes"), [(36, 1, 1), (36, 40, 72), (100, 1, 1), (100, 40, 26)])
