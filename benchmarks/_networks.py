@@ -53,13 +53,13 @@ class Example:
         self.votes = rng.integers(0, 20, (batch_size, self.tree.n_answers)).astype("float32")
         self.log_ml = rng.normal(0.3, 0.3, batch_size).astype("float32")
 
-    def graph(self, trunk, heads=("votes",), **arguments):
-        """Build the graph as gzmass trains it, and compile it with its losses and its optimizer."""
+    def graph(self, trunk, heads=("votes",), *, kind=keras.optimizers.AdamW, **arguments):
+        """Build the graph as gzmass trains it, and compile it with its losses and an optimizer of some kind."""
         from gzmass.losses import GaussianMassToLight, MultinomialVotes  # noqa: PLC0415 after the backend
 
         model = build_model(self.npix, self.tree, trunk, ["redshift"] if "log_ml" in heads else (), heads)
         loss = {"votes": MultinomialVotes(self.tree), "log_ml": GaussianMassToLight()}
-        optimizer = keras.optimizers.AdamW(1e-3, clipnorm=1.0, weight_decay=1e-4)
+        optimizer = kind(1e-3, clipnorm=1.0, weight_decay=1e-4)
         model.compile(optimizer, {head: loss[head] for head in heads}, **arguments)
         return model
 

@@ -1,4 +1,4 @@
-"""What a training step is made of, and what settings change: both heads, steps_per_execution, XLA, mixed precision.
+"""What a training step is made of, and what settings change: both heads, optimizer, precision and so on.
 
     python benchmarks/steps.py [--trunk cnn5] [--npix 69] [--batch-size 64] [--short]
 
@@ -15,6 +15,7 @@ from _tables import parser, print_table, spread, take_turns
 
 from gzmass.config import ModelConfig
 from gzmass.models.trunks import TRUNKS
+from gzmass.training.muon import Muon
 
 BOTH = ("votes", "log_ml")
 PLAIN = "both heads, one step"
@@ -42,12 +43,14 @@ def main():
     votes, log_ml = fit(("votes",), jit_compile=jit), fit(("log_ml",), jit_compile=jit)
     ways["votes alone"] = votes
     ways["votes and M/L, a step each"] = lambda: (votes(), log_ml())
+    ways["Muon"] = fit(BOTH, jit_compile=jit, kind=Muon)
     ways[f"steps_per_execution={steps}"] = fit(BOTH, jit_compile=jit, steps_per_execution=steps)
     if not jit:
         ways["XLA"] = fit(BOTH, jit_compile=True)
         if not arguments.short:
             ways[f"XLA, steps_per_execution={steps}"] = fit(BOTH, jit_compile=True, steps_per_execution=steps)
     ways["mixed bfloat16"] = fit(BOTH, "mixed_bfloat16", jit_compile=jit)
+    ways["mixed bfloat16, Muon"] = fit(BOTH, "mixed_bfloat16", jit_compile=jit, kind=Muon)
     if not jit and not arguments.short:
         ways["mixed bfloat16, XLA"] = fit(BOTH, "mixed_bfloat16", jit_compile=True)
     seconds = take_turns(ways, 3 if arguments.short else 15)

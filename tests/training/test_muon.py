@@ -10,13 +10,12 @@ from gzmass.training.muon import Muon, orthogonal
 RATE = 0.01
 
 
-def moved(shape, gradient, path=None, kind=Muon, n=1, **arguments):
-    """By how much a weight of some shape has moved after steps with the same gradient."""
-    variable = keras.Variable(np.zeros(shape, dtype="float32"), name=path or "kernel")
-    optimizer = kind(RATE, **{"weight_decay": 0.0} | arguments)
+def moved(shape, gradient):
+    """By how much a weight of some shape has moved after a step."""
+    variable = keras.Variable(np.zeros(shape, dtype="float32"))
+    optimizer = Muon(RATE, weight_decay=0.0)
     optimizer.build([variable])
-    for _ in range(n):
-        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
+    optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
     return keras.ops.convert_to_numpy(variable)
 
 
