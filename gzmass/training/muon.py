@@ -92,7 +92,13 @@ def orthogonal(matrix):
     wide = ops.transpose(matrix) if matrix.shape[0] > matrix.shape[1] else matrix
     a, b, c = _COEFFICIENTS
     x = ops.divide(wide, ops.add(ops.sqrt(ops.sum(ops.square(wide))), 1e-7))
+    # each iteration multiplies x by a polynomial of its Gram matrix x x^T, which stays small where x has many columns
+    # (kernels of convolutions): so the polynomials are multiplied, and x itself once by all of them
+    gram, identity = ops.matmul(x, ops.transpose(x)), ops.eye(x.shape[0], dtype=x.dtype)
+    factors = identity
     for _ in range(_ITERATIONS):
-        gram = ops.matmul(x, ops.transpose(x))
-        x = ops.add(ops.multiply(x, a), ops.matmul(ops.add(b * gram, c * ops.matmul(gram, gram)), x))
+        factor = ops.add(a * identity + b * gram, c * ops.matmul(gram, gram))
+        factors = ops.matmul(factor, factors)
+        gram = ops.matmul(factor, ops.matmul(gram, factor))
+    x = ops.matmul(factors, x)
     return ops.transpose(x) if matrix.shape[0] > matrix.shape[1] else x
