@@ -267,7 +267,7 @@ def evaluate(
         Path | None,
         typer.Option(
             help="Folder of the report; default RUN/evaluation-SPLIT, for another dataset than that of the training "
-            "RUN/evaluation-SPLIT-DATASET; needed for an ensemble."
+            "RUN/evaluation-SPLIT-DATASET-HASH; needed for an ensemble."
         ),
     ] = None,
     compare: Annotated[list[Path] | None, typer.Option(help="Another run to stand beside it; may be repeated.")] = None,
@@ -293,8 +293,10 @@ def evaluate(
 
     data, loaded = open_dataset(dataset), [load_run(path) for path in runs]
     if out is None:
-        own = loaded[0].card["dataset"]["content_hash"] == data.info["content_hash"]
-        out = runs[0] / f"evaluation-{split}{'' if own else f'-{data.path.resolve().name}'}"
+        own, content = loaded[0].card["dataset"]["content_hash"], data.info["content_hash"]
+        # folders of datasets are often called the same: 69px/ of one survey and of another
+        other = "" if own == content else f"-{data.path.resolve().name}-{content[:8]}"
+        out = runs[0] / f"evaluation-{split}{other}"
     others = [*(loaded if len(loaded) > 1 else []), *(load_run(path) for path in compare or [])]
     for one in [*loaded, *others] if split == "test" else []:
         refuse_overlap(one, data)

@@ -281,6 +281,20 @@ def test_evaluate_makes_a_report_and_the_same_one_again(survey, data, finetuned,
     assert table["this run"] == pytest.approx(table[other])
 
 
+def test_reports_of_two_datasets_of_one_name_stand_side_by_side(data, pretrained, gzmass, tmp_path):
+    reports = []
+    for content in ("0123abcd", "abcd0123"):
+        other = tmp_path / content / "69px"
+        shutil.copytree(data, other, ignore=shutil.ignore_patterns("cache"))
+        info = yaml.safe_load((other / "dataset.yaml").read_text())
+        (other / "dataset.yaml").write_text(yaml.safe_dump(info | {"content_hash": content * 8}))
+        assert gzmass("evaluate", pretrained, other, "--split", "val", "--no-baselines")[0] == 0
+        reports.append(pretrained / f"evaluation-val-69px-{content}")
+    assert [(report / "report.html").is_file() for report in reports] == [True, True]
+    for report in reports:
+        shutil.rmtree(report)
+
+
 def test_a_run_without_mass_to_light_is_evaluated_on_votes(survey, data, pretrained, gzmass):
     code, out, err = gzmass("evaluate", pretrained, data, "--out", survey / "votes", "--no-baselines")
     assert (code, err) == (0, "")
