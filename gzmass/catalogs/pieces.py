@@ -342,7 +342,9 @@ def _plain(values, missing, is_id):
     if missing and pd.api.types.is_string_dtype(values):
         values = values.mask(values.str.strip().isin([f"{number:g}" for number in missing]).astype(bool))
     elif missing and pd.api.types.is_numeric_dtype(values):
-        absent = values.isin(missing)
+        # a column of float32 holds -99.9 as its nearest number
+        as_stored = np.array(missing, dtype=np.float32).tolist() if values.dtype in ("float32", "Float32") else []
+        absent = values.isin([*missing, *as_stored])
         if absent.any():
             integer = pd.api.types.is_integer_dtype(values) and isinstance(values.dtype, np.dtype)
             values = (values.astype("Int64") if integer else values).mask(absent)

@@ -29,11 +29,12 @@ __all__ = ["LOG_MSTAR", "MAX_LOG_ML", "read_stellar_mass"]
 #: Range of log10 of a galaxy's stellar mass in solar masses, with a wide margin; beyond it stands a mistake.
 LOG_MSTAR = (2.0, 14.0)
 
-_RULE = "the row with the smallest error of the mass"
+_RULE = "the {}row with the smallest error of the mass"
+_NO_ERROR = 1e9  # dex: behind all errors
 _ROWS_ALIGNED = 10_000  # few enough that pieces of two FITS files are never cut shorter because of their long rows
 
 
-def read_stellar_mass(path, format, ids=None):  # noqa: A002  the name a user types in the configuration
+def read_stellar_mass(path, format, ids=None, prefer=None):  # noqa: A002  the name a user types in the configuration
     """Read a catalogue of stellar masses as its archive delivers it.
 
     Which column means what, and what the numbers assume, stands in ``surveys.yaml``. The file is read in pieces, only
@@ -47,6 +48,9 @@ def read_stellar_mass(path, format, ids=None):  # noqa: A002  the name a user ty
         The catalogue.
     ids : iterable of int or str, optional
         Only these galaxies are kept; by default all.
+    prefer : dict of str to list, optional
+        Columns of ours and values: of a galaxy's rows those that hold them come before all others. By default what the
+        authors of the catalogue hold for good, such as ``{"flag_sed": [0]}`` of GSWLC.
 
     Returns
     -------
@@ -57,7 +61,7 @@ def read_stellar_mass(path, format, ids=None):  # noqa: A002  the name a user ty
         (Mpc, NSA of H0 = 100), ``absolute_magnitude_g`` (AB), ``radius_arcsec`` and others; NaN where missing.
     set_aside : pandas.DataFrame
         ``id`` and ``reason`` of rows without an id, with a mass or a ratio that can not be, or with a negative error,
-        and of a galaxy's other rows than that with the smallest error.
+        and of a galaxy's other rows than that with the smallest error among those preferred.
     convention : Convention
         What the numbers assume.
 
@@ -82,7 +86,8 @@ def read_stellar_mass(path, format, ids=None):  # noqa: A002  the name a user ty
     layout = _lay_out(survey, paths)
     selection = Selection(layout["source"], ids)
     parts = [_rename(piece, layout, selection) for piece in _pieces(layout)]
-    table = _stack(parts, next(iter(layout["ids"])), selection)
+    prefer = survey.get("good", {}) if prefer is None else prefer
+    table = _stack(parts, next(iter(layout["ids"])), prefer, selection)
     if {"ra", "dec"} <= set(table):
         refuse_hours(table["ra"], table["dec"], repr(layout["source"]))
     return table, concat_set_aside(selection.set_aside), Convention(**survey["convention"])
@@ -201,7 +206,7 @@ def _set_aside(table, name, bad, allowed, selection):
     )
 
 
-def _stack(parts, first_id, selection):
+def _stack(parts, first_id, prefer, selection):
     """Put pieces together column by column, freeing each, without a galaxy's surplus rows."""
     names = ["id", first_id, *[name for name in parts[0] if name != "id"]]
 
@@ -214,8 +219,13 @@ def _stack(parts, first_id, selection):
 
     mass, ids = stack("log_mstar"), stack("id")
     error = stack("log_mstar_err") if "log_mstar_err" in parts[0] else mass * 0
-    surplus = surplus_rows(ids, error.fillna(np.inf).where(mass.notna()), _RULE, selection)
     done = {"id": ids, first_id: ids, "log_mstar": mass, "log_mstar_err": error}
+    done |= {name: stack(name) for name in prefer if name in names and name not in done}
+    order = error.fillna(_NO_ERROR)
+    for name, values in prefer.items():
+        if name in done:
+            order = order.where(done[name].isin(values), order + 2 * _NO_ERROR)
+    surplus = surplus_rows(ids, order.where(mass.notna()), _RULE.format("good " if prefer else ""), selection)
     columns = {name: done[name] if name in done else stack(name) for name in names}
     if surplus.any():
         columns = {name: columns.pop(name)[~surplus].reset_index(drop=True) for name in names}

@@ -36,7 +36,7 @@ _LOGARITHM = re.compile(r"\[(.+)\]|log(?:10)?\((.+)\)")  # as VizieR and others 
 _NO_UNIT = {"-", "--", "none", "n/a", "unitless", "dimensionless"}
 
 
-def read_table(path, id_column, columns=None, names=None, missing=()):
+def read_table(path, id_column, columns=None, names=None, missing=(), other_ids=()):
     """Read a table of galaxies.
 
     Parameters
@@ -52,6 +52,8 @@ def read_table(path, id_column, columns=None, names=None, missing=()):
         The names of the columns, for a file of text that does not hold them.
     missing : sequence of float, default ()
         Numbers that stand for a missing value, such as -99.
+    other_ids : sequence of str, default ()
+        Those of the columns that hold ids of another kind, whose digits are kept as they stand there.
 
     Returns
     -------
@@ -68,7 +70,7 @@ def read_table(path, id_column, columns=None, names=None, missing=()):
         numbers or are repeated.
     """
     wanted = None if columns is None else [id_column, *columns]
-    (table,) = iterate_table(path, wanted, None, (id_column,), names, missing)
+    (table,) = iterate_table(path, wanted, None, (id_column, *other_ids), names, missing)
     pa.default_memory_pool().release_unused()  # of text it keeps several times the table
     require_columns(table.columns, [id_column], str(path))
     empty = table[id_column].isna() | (table[id_column].astype(str) == "")
@@ -122,7 +124,7 @@ def named_columns(table, mapping, source, judge_hours=True):
         theirs = entry["column"]
         require_columns(table.columns, [theirs], source)
         numbers, in_degrees = _numbers(table[theirs], ours, f"column {theirs!r} of {source!r}")
-        numbers = numbers.where(np.isfinite(numbers) & ~numbers.isin(entry.get("missing") or []))
+        numbers = numbers.where(np.isfinite(numbers) & ~_stand_for_missing(numbers, table[theirs].dtype, entry))
         if not in_degrees:
             numbers = _in_our_unit(numbers, ours, entry, own.get(theirs), source)
         out[ours] = numbers
@@ -159,6 +161,14 @@ def set_aside_rows(table, bad, reason):
     reasons = [reason(row) for _, row in rows.iterrows()]
     listed = list(zip(rows["id"].tolist(), reasons, strict=True))
     return table[~bad].copy(), pd.DataFrame(listed, columns=["id", "reason"])
+
+
+def _stand_for_missing(numbers, dtype, entry):
+    """Which numbers mean a missing value; a column of float32 holds -99.9 as its nearest number."""
+    missing = entry.get("missing") or []
+    if dtype in ("float32", "Float32"):
+        missing = [*missing, *np.array(missing, dtype=np.float32).tolist()]
+    return numbers.isin(missing)
 
 
 def _in_our_unit(numbers, ours, entry, own, source):

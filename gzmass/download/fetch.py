@@ -207,10 +207,18 @@ def _continue(part, have, known, first, remote):
     if not have:
         raise FetchError("the server sent a part of the file, which was not asked for")
     size = known.size if remote.size is None else remote.size
-    if first != have or remote.validator != known.validator or known.size not in {None, size}:
+    # a server need not repeat what it was asked to go by (RFC 9110, 15.3.7)
+    changed = remote.validator not in {None, known.validator}
+    if first != have or changed or known.size not in {None, size}:
         _discard(part)
         raise FetchError("the file on the server has changed")
-    return replace(remote, size=size, md5=known.md5)
+    return replace(
+        remote,
+        size=size,
+        md5=known.md5,
+        validator=known.validator,
+        last_modified=remote.last_modified or known.last_modified,
+    )
 
 
 def _packed(response):

@@ -22,7 +22,7 @@ from scipy.spatial import cKDTree
 
 from gzmass.errors import DataError
 from gzmass.images.fits_image import FitsImage, find_image, reading
-from gzmass.images.header import celestial_wcs, flux_unit, pixel_scale
+from gzmass.images.header import celestial_wcs, flux_unit, pixel_scale, refuse_unknown_sky
 from gzmass.images.read import LinearImage, check_pixels
 
 __all__ = ["FrameIndex", "cut_from_frames", "index_frames"]
@@ -224,6 +224,7 @@ def _footprint(path, hdu, plane, mask):
         wcs, scale = celestial_wcs(header), pixel_scale(header)
     if wcs is None or scale is None:
         raise DataError(f"The survey frame {str(path)!r} has no celestial WCS that can be used.")
+    refuse_unknown_sky(wcs, f"The survey frame {str(path)!r}")
     x = np.array([nx / 2, 0, nx, nx, 0]) - 0.5
     y = np.array([ny / 2, 0, 0, ny, ny]) - 0.5
     vectors = wcs.pixel_to_world(x, y).icrs.cartesian.xyz.value.T

@@ -6,9 +6,12 @@ import warnings
 import numpy as np
 from astropy.wcs import WCS
 
-__all__ = ["band_names", "celestial_wcs", "flux_unit", "pixel_scale"]
+from gzmass.errors import DataError
+
+__all__ = ["band_names", "celestial_wcs", "flux_unit", "pixel_scale", "refuse_unknown_sky"]
 
 _CELESTIAL = ("RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT", "SLON", "SLAT")
+_SYSTEMS = ("ICRS", "FK5", "FK4", "FK4-NO-E")  # of right ascension and declination that astropy knows
 _ARCSEC = {"deg": 3600.0, "arcmin": 60.0, "arcsec": 1.0, "mas": 1e-3, "rad": 206264.80624709636}
 # arcsec per pixel, where an archive or an instrument states it beside the WCS or instead of it
 _SCALE_KEYWORDS = ("PIXSCALE", "PIXELSCALE", "PIXSCAL1", "PIXELSCL", "SECPIX", "SECPIX1", "ESO INS PIXSCALE")
@@ -75,6 +78,31 @@ def celestial_wcs(header):
         except Exception:  # noqa: BLE001  a dozen kinds, all of them "this is no WCS"
             return None
     return wcs
+
+
+def refuse_unknown_sky(wcs, what):
+    """Refuse a WCS that could not say where on the sky a galaxy is.
+
+    Parameters
+    ----------
+    wcs : astropy.wcs.WCS
+        As `celestial_wcs` makes it.
+    what : str
+        What it belongs to, at the beginning of the error.
+
+    Raises
+    ------
+    DataError
+        Its coordinates are neither right ascension and declination of a known system nor galactic ones.
+    """
+    kind, system = wcs.wcs.lngtyp, wcs.wcs.radesys
+    if kind == "GLON" or (kind == "RA" and system in ("", *_SYSTEMS)):
+        return
+    received = f"RADESYS {system!r}" if kind == "RA" else f"the coordinates {kind} and {wcs.wcs.lattyp}"
+    raise DataError(
+        f"{what} has a WCS with {received}; understood are RA and DEC with RADESYS {', '.join(_SYSTEMS)}, and GLON and "
+        "GLAT."
+    )
 
 
 def flux_unit(header, primary=None):

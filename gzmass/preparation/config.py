@@ -211,6 +211,9 @@ class _Photometry(StrictModel):
         for prefix in ("", "colour_"):
             if {f"{prefix}flux", f"{prefix}magnitude"} <= set(self.columns):
                 raise ValueError(f"columns gives {prefix}flux and {prefix}magnitude; give one of them")
+        both = [f"{prefix}extinction" in self.columns for prefix in ("", "colour_")]
+        if self.k_correction == "chilingarian" and both[0] != both[1]:
+            raise ValueError("the columns extinction and colour_extinction go together: a colour needs both")
         units = [name for name, column in self.columns.items() if isinstance(column, _Column) and column.unit]
         if self.zero_point is not None and units:
             raise ValueError(f"zero_point and the unit of {units[0]} both say what the fluxes are; give one of them")

@@ -13,6 +13,7 @@ from gzmass.images.centre import find_centre
 from gzmass.images.cutout import crop_centre, cut_and_resample, cut_square, resample
 from gzmass.images.flux import aperture_flux
 from gzmass.images.frames import cut_from_frames
+from gzmass.images.header import refuse_unknown_sky
 from gzmass.images.neighbours import fill_neighbours
 from gzmass.images.read import read_linear_image
 from gzmass.images.stretch import stretch
@@ -185,6 +186,7 @@ def _place(wcs, galaxy):
         if is_ours:  # nearly all: a SkyCoord takes as long as all the rest of an image
             x, y = wcs.all_world2pix(*((galaxy.ra, galaxy.dec) if axes.lng == 0 else (galaxy.dec, galaxy.ra)), 0)
         else:
+            refuse_unknown_sky(wcs, f"The image {str(galaxy.file)!r}")
             x, y = wcs.world_to_pixel(SkyCoord(galaxy.ra, galaxy.dec, unit="deg"))
     except NoConvergence:  # of the distortions, far outside
         return nan, nan

@@ -115,7 +115,7 @@ def read_mapping(through):
             f"The keys galaxy and catalogue of match.through name the same column {through.galaxy!r}; each names "
             "another kind of id."
         )
-    table, _ = read_table(through.file, through.galaxy, [through.catalogue])
+    table, _ = read_table(through.file, through.galaxy, [through.catalogue], other_ids=[through.catalogue])
     theirs = optional_ids(table[through.catalogue], f"column {through.catalogue!r} of {str(through.file)!r}")
     return table.rename(columns={"id": through.galaxy}).assign(**{through.catalogue: theirs})
 
@@ -155,17 +155,21 @@ def _match(galaxies, other, name, part):
     how = part.match
     if how.by == "sky":
         return match_sky(galaxies, other, how.radius_arcsec, how.mode, names)
-    # where the column named is the one read as id, it is called id by now
-    right_on = part.id if part.id in other.columns else "id"
+    right_on = _id_column(other, part)
     if how.through is None:
         return match_ids(galaxies, other, right_on=right_on, names=names)
     through = (how.through.galaxy, how.through.catalogue)
     return match_through(galaxies, other, read_mapping(how.through), through, right_on=right_on, names=names)
 
 
+def _id_column(other, part):
+    # where the column named is the one read as id, it is called id by now
+    return part.id if part.id in other.columns else "id"
+
+
 def _nothing_found(galaxies, other, name, part):
     first = f"the first one is {galaxies['id'].tolist()[0]!r}"
-    theirs = f", whose first id is {other['id'].tolist()[0]!r}" if len(other) else ""
+    theirs = f", whose first id is {other[_id_column(other, part)].tolist()[0]!r}" if len(other) else ""
     if part.match.by == "sky":
         hint = f"the key {name}.match.radius_arcsec has the value {part.match.radius_arcsec:g}"
     else:

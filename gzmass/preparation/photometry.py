@@ -110,9 +110,10 @@ def add_photometry(config, table, convention):
         light, light_err, own = _of_one_band(part, distance, *bright[""])
     light = np.where(np.isfinite(light), light, np.nan)
     if np.isnan(light).all():
+        known = int(((bright[""][0] > 0) & (distance > 0)).sum())
+        why = "" if not known else "; of these the colour, extinction or K-correction is missing or out of its range"
         raise DataError(
-            "No galaxy gets a luminosity: flux above 0 and redshift or distance above 0 are known of "
-            f"{int(((bright[''][0] > 0) & (distance > 0)).sum())} of {len(table)}, and the rest have no K-correction."
+            f"No galaxy gets a luminosity: {known} of {len(table)} have a flux and a redshift or distance above 0{why}."
         )
     notes = []
     if missing := int(np.isnan(light).sum()):
@@ -210,6 +211,8 @@ def _template_k(part, table, redshift):
 
 
 def _of_one_band(part, distance, flux, flux_err, extinction, k=0.0):
+    if not np.isfinite(flux_err).any():
+        flux_err = 0.0  # as in two bands: an error that nothing tells counts as none
     apparent, apparent_err = magnitude(flux, flux_err)
     if extinction is not None:
         apparent = deredden(apparent, extinction)

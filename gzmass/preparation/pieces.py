@@ -142,48 +142,74 @@ def galaxies_of(config, table):
 
 
 def _make_piece(config, out, frames, frames_state, piece):
-    """Make some images, then the record that says so; of files that have not changed only missing images are made."""
+    """Make some images, then the record that says so.
+
+    Of files that have not changed only images are made that are missing, or another call's by now, and those whose file
+    the system could not read, which may have passed.
+    """
     galaxies, packed = piece
     state = [(*galaxy, *_state(galaxy.file), *_state(galaxy.colour_file)) for galaxy in galaxies]
     name = fingerprint([REVISION, recipe_of(config), frames_state, state])
     record = out / "work" / f"{name}.json"
-    rows = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else [None] * len(galaxies)
+    rows, written = before = _read_record(record, len(galaxies))
+    rows, passing, made = list(rows), {}, {}
     kept = read_parcel(out, name) if config.storage == "shards" and record.is_file() else {}
-    made = {}
+    if config.storage == "files":
+        there = [_is_as_written(out, *pair) for pair in zip(galaxies, written, strict=True)]
+    else:
+        there = [is_packed or galaxy.id in kept for galaxy, is_packed in zip(galaxies, packed, strict=True)]
     for k, galaxy in enumerate(galaxies):
-        if rows[k] is not None:
-            there = packed[k] or galaxy.id in kept if config.storage == "shards" else _image_file(out, galaxy).is_file()
-            if there or rows[k][0] is not None:
-                continue
-        rows[k], made[galaxy.id] = _make_image(config, frames, galaxy)
-    if made:
-        _keep(config.storage, out, name, kept, made)
+        if rows[k] is not None and (there[k] or rows[k][0] is not None):
+            continue
+        row, png, may_pass = _make_image(config, frames, galaxy)
+        rows[k], passing[k] = None if may_pass else row, row
+        if png is not None:
+            made[galaxy.id] = png
+    written = _keep(config.storage, out, name, galaxies, kept, made)
+    if (rows, written) != before:
         with write_atomically(record) as partial:
-            partial.write_text(json.dumps(rows), encoding="utf-8")
-    return name, rows
+            partial.write_text(json.dumps({"rows": rows, "files": written}), encoding="utf-8")
+    return name, [passing.get(k, row) for k, row in enumerate(rows)]
 
 
-def _keep(storage, out, name, kept, made):
-    """Write the images that were made: into the parcel, or as files; None stands for one that could not be made."""
-    good = {galaxy_id: png for galaxy_id, png in made.items() if png is not None}
+def _read_record(record, n):
+    """Read what is known of the images of a piece, and of the files with these; None where nothing is."""
+    if not record.is_file():
+        return [None] * n, [None] * n
+    known = json.loads(record.read_text(encoding="utf-8"))
+    return (known["rows"], known["files"]) if isinstance(known, dict) else (known, [None] * n)
+
+
+def _keep(storage, out, name, galaxies, kept, made):
+    """Write the images that were made, into the parcel or as files; of files tell size and time of change."""
     if storage == "shards":
-        images = kept | good
-        if images:
+        if made:
+            images = kept | made
             write_parcel(out, name, list(images), list(images.values()))
-        return
-    for galaxy_id, png in good.items():
+        return [None] * len(galaxies)
+    if made:
+        # from here on the images are no longer those that a finished dataset tells of
+        (out / "dataset.yaml").unlink(missing_ok=True)
+    for galaxy_id, png in made.items():
         write_png(out, galaxy_id, png)
-    for galaxy_id in made.keys() - good.keys():
-        (out / "images" / image_name(galaxy_id)).unlink(missing_ok=True)
+    return [list(_state(_image_file(out, galaxy))) for galaxy in galaxies]
+
+
+def _is_as_written(out, galaxy, written):
+    """Tell whether the file of an image is that which the record is of, and not one that a later call has made."""
+    state = _state(_image_file(out, galaxy))
+    return None not in state and (written is None or list(state) == written)
 
 
 def _make_image(config, frames, galaxy):
-    """Make one image: what the record says of it, and the PNG or None."""
+    """Make one image: what the record says of it, the PNG or None, and whether another try may give one."""
     try:
         made = prepare_image(config, galaxy, frames)
     except DataError as error:
-        return [str(error), *[None] * len(MEASURED)], None
-    return [None, *made.measured.values()], encode_png(made.pixels)
+        # an OSError without a number is astropy's, of what stands in the file
+        may_pass = getattr(error.__cause__ or error.__context__, "errno", None) is not None
+        return [str(error), *[None] * len(MEASURED)], None, may_pass
+    return [None, *made.measured.values()], encode_png(made.pixels), False
 
 
 def _state(file):
@@ -201,14 +227,14 @@ def _image_file(out, galaxy):
 
 
 def remove_strangers(out, ids, npix):
-    """Remove the PNGs of galaxies that an earlier call knew and that are gone since.
+    """Remove the PNGs of galaxies that an earlier call knew or could make an image of; the dataset is then unfinished.
 
     Parameters
     ----------
     out : pathlib.Path
         The dataset directory.
     ids : pandas.Series
-        Ids of the galaxies that there are.
+        Ids of the galaxies that have an image.
     npix : int
         Side of the images; what is no 8-bit grey PNG of this side is nobody's image and stays.
     """
@@ -220,6 +246,7 @@ def remove_strangers(out, ids, npix):
             decode_png(file.read_bytes(), npix)
         except DataError:
             continue
+        (out / "dataset.yaml").unlink(missing_ok=True)
         file.unlink()
 
 

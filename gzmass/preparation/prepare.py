@@ -108,12 +108,12 @@ def prepare(config, progress=None, engine=None):
         if config.storage == "files":
             settle_files(out)
         images, names = make_images(config, table, frames, out, progress, engine)
-        remove_strangers(out, table["id"], config.npix)
         if images["reason"].notna().all():
             if not (out / "dataset.yaml").is_file():
                 _take_back(out, existed)
             first = images["reason"].iloc[0]
             raise DataError(f"None of the {len(images)} images can be used; the first one: {first}")
+        remove_strangers(out, table["id"][images["reason"].isna()], config.npix)
         bad_images = _bad_images(config, table, images)
         set_aside = {**set_aside, **catalogs.set_aside, "frames": bad_frames, "images": bad_images}
         prepared = _with_images(config, table, images)

@@ -43,8 +43,7 @@ def find_sample(config):
     ConfigError
         A unit is unknown, or can not be converted; a column is named that is not the user's to name.
     """
-    listed, set_aside = _listed_galaxies(config)
-    notes = []
+    listed, set_aside, notes = _listed_galaxies(config)
     if config.images.frames is not None:
         table = listed.assign(file=None)
     else:
@@ -81,7 +80,7 @@ def _may_be_hours(ra):
 def _listed_galaxies(config):
     part = config.galaxies
     if part is None:
-        return None, {}
+        return None, {}, []
     columns = plain_columns(part.columns)
     check_columns("galaxies", columns)
     theirs = [entry if isinstance(entry, str) else entry["column"] for entry in columns.values()]
@@ -96,12 +95,16 @@ def _listed_galaxies(config):
                 f"No galaxy of {str(part.file)!r} has a position: ra must be -180 to 360 and dec -90 to 90 degrees. "
                 f"Received: ra={first['ra']}, dec={first['dec']}."
             )
+        if config.images.frames is None:  # an image shows its galaxy wherever that is
+            table = table.assign(ra=table["ra"].mask(wrong), dec=table["dec"].mask(wrong))
+            notes = [f"galaxies: {int(wrong.sum())} of {len(table)} have no position in degrees"] if wrong.any() else []
+            return table, set_aside, notes
         reasons = [
             f"ra={r:g}, dec={d:g} is no position in degrees" for r, d in table.loc[wrong, ["ra", "dec"]].to_numpy()
         ]
         set_aside["positions"] = pd.DataFrame({"id": table["id"][wrong], "file": str(part.file), "reason": reasons})
         table = table[~wrong].reset_index(drop=True)
-    return table, set_aside
+    return table, set_aside, []
 
 
 def _image_files(source):

@@ -108,6 +108,11 @@ def _refuse_light(config):
             raise ConfigError(
                 f"The key photometry computes {given[0]!r}, which {name}.columns already gives; leave one out."
             )
+        if given := [column for column in BRIGHTNESSES if column in part.columns]:
+            raise ConfigError(
+                f"The key {name}.columns can not hold {given[0]!r} beside the key photometry, whose columns have that "
+                "name; give it another one, or photometry.columns."
+            )
 
 
 def _named(parts, name):
@@ -195,6 +200,8 @@ def _add_masses(config, result, sample):
     convention, cosmology, first = Convention(), None, None
     earlier = list(result.table)
     for name, part in parts:
+        if part.format != "columns":
+            part = part.model_copy(update={"id": _id_of_catalogue(part, name)})  # noqa: PLW2901
         table, bad, notes, own = _read_masses(config, part, name, sample)
         table, own, more = bring_to_hubble(table, own, config.photometry)
         light = own if config.photometry is None else config.photometry
@@ -237,7 +244,8 @@ def _read_masses(config, part, name, sample):
     """Read a table of masses or ratios: table, rows set aside, notes, convention."""
     if part.format != "columns":
         # an id of another name than the catalogue's first one can not be asked for while it is read
-        table, bad, convention = read_stellar_mass(part.file, part.format, None if part.id else _wanted(part, sample))
+        ids = None if part.id else _wanted(part, sample)
+        table, bad, convention = read_stellar_mass(part.file, part.format, ids, part.where)
         table, notes = _chosen(table, part, name)
         own = declared_convention(part)
         refuse_different(convention, replace(own, source=f"the section {name}"))
@@ -265,6 +273,19 @@ def _read_masses(config, part, name, sample):
         raise ConfigError(f"The key {name}.where goes with a column log_ml_g or ml_g, not with log_mstar.")
     table, bad, notes = _read_columns(part, name)
     return table, bad, notes, convention
+
+
+def _id_of_catalogue(part, name):
+    """Our name of the id of a catalogue that is asked for, by that name or the catalogue's own; None for its first."""
+    if part.id is None:
+        return None
+    ids = describe("stellar_mass", part.format)["ids"]
+    for ours, theirs in ids.items():
+        if part.id.casefold() in {ours.casefold(), str(theirs).casefold()}:
+            return ours
+    raise ConfigError(
+        f"The key {name}.id has the value {part.id!r}; the ids of the format {part.format!r} are {', '.join(ids)}."
+    )
 
 
 def _chosen(table, part, name):

@@ -21,6 +21,7 @@ _ALLOWED = {
     "luminosity_g": _ABOVE_0,
     "radius_kpc": _ABOVE_0,
     "radius_arcsec": _ABOVE_0,
+    "pixel_scale_arcsec": _ABOVE_0,
     "log_mstar_err": _FROM_0,
     "magnitude": _MAGNITUDES,
     "colour_magnitude": _MAGNITUDES,
@@ -111,21 +112,21 @@ def refuse_other_units(table):
 
 
 def without_impossible_masses(table, file):
-    """Set rows aside whose mass can not be.
+    """Set rows aside whose mass can not be, or take the mass as missing where the row has a ratio of its own.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        With ``id`` and ``log_mstar``.
+        With ``id`` and ``log_mstar``; may have ``log_ml_g``.
     file : str
         What the table is called.
 
     Returns
     -------
     table : pandas.DataFrame
-        The other rows.
+        The other rows, and those with a ratio.
     set_aside : pandas.DataFrame
-        ``id``, ``file`` and ``reason`` of those taken out.
+        ``id``, ``file`` and ``reason`` of those taken out, and of those without their mass.
 
     Raises
     ------
@@ -142,4 +143,6 @@ def without_impossible_masses(table, file):
         )
     reasons = [f"log_mstar = {value:g}, allowed are {low:g} to {high:g}" for value in table["log_mstar"][wrong]]
     bad = pd.DataFrame({"id": table["id"][wrong].to_numpy(), "file": file, "reason": reasons})
-    return table[~wrong].reset_index(drop=True), bad
+    labelled = wrong & table["log_ml_g"].notna() if "log_ml_g" in table else np.zeros(len(table), dtype=bool)
+    table = table.assign(log_mstar=table["log_mstar"].mask(wrong))
+    return table[~wrong | labelled].reset_index(drop=True), bad

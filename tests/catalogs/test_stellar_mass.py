@@ -70,12 +70,12 @@ def test_nothing_is_lost_without_a_line(tmp_path):
     table, set_aside, _ = read_stellar_mass(write_gswlc(tmp_path / "t.dat", lines), "gswlc")
     assert len(table) + len(set_aside) == 8
     assert table["id"].tolist() == [FIRST, FIRST + 3, FIRST + 7]
-    assert table["log_mstar"].tolist() == [9.5, 10.5, 11.25]
+    assert table["log_mstar"].tolist() == [9.5, 10.25, 11.25]  # the row with the smallest error is no good fit
     assert sorted(set_aside["reason"]) == [
         "log_mstar = 99, allowed are 2 to 14",
         "log_mstar_err = -0.5, allowed are values >= 0",
         f"row 6 of {tmp_path / 't.dat'} has no id",
-        *[f"the id {FIRST + 3} stands more than once; the row with the smallest error of the mass is kept"] * 2,
+        *[f"the id {FIRST + 3} stands more than once; the good row with the smallest error of the mass is kept"] * 2,
     ]
     assert set(set_aside["id"].dropna()) == {FIRST + 1, FIRST + 2, FIRST + 3}
     lines[0][0] = "1.237648720142402e+18"

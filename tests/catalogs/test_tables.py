@@ -166,3 +166,12 @@ def test_sexagesimal_text_is_in_degrees_whatever_unit_is_named():
     mixed = table.assign(RA=["150.5", "10:00:00"])
     with pytest.raises(DataError, match=r"either degrees or sexagesimal .* Received: '150.5' beside '10:00:00'"):
         named_columns(mixed, named, "t.csv")
+
+
+def test_a_number_that_stands_for_a_missing_value_is_known_in_single_precision(tmp_path):
+    values = pd.Series([0.9, -99.9], dtype=np.float32)
+    table = pd.DataFrame({"id": [1, 2], "c": values})
+    named = named_columns(table, {"g_minus_i": {"column": "c", "missing": [-99.9]}}, "t.fits")
+    assert named["g_minus_i"].isna().tolist() == [False, True]
+    table.to_parquet(tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.parquet", "id", missing=[-99.9])[0]["c"].isna().tolist() == [False, True]

@@ -545,3 +545,14 @@ def test_closing_while_a_server_is_being_connected_to(web, tmp_path, monkeypatch
 def test_no_address(connection, tmp_path):
     with pytest.raises(FetchError, match="'no address' is not an address"):
         fetch_file("no address", tmp_path / "table.txt", connection=connection)
+
+
+def test_a_server_need_not_repeat_by_what_it_goes_on(fetch, web):
+    half = len(BODY) // 2
+
+    def rest(handler):
+        send(handler, 206, BODY[half:], Content_Range=f"bytes {half}-{len(BODY) - 1}/{len(BODY)}")
+
+    result = fetch(breaks_off(BODY, half), rest)
+    assert ranges(web) == [None, f"bytes={half}-"]
+    assert result.size == len(BODY)

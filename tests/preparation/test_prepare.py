@@ -125,6 +125,57 @@ def test_killed_and_started_again_gives_the_same_bytes(source, monkeypatch):
     assert made == []
 
 
+def radii(source, factor):
+    ids = FIRST + np.arange(N)
+    pd.DataFrame({"objid": ids, "r": factor * (2 + np.arange(N) / 4)}).to_csv(source / "radii.csv", index=False)
+    galaxies = {"file": source / "radii.csv", "id": "objid", "columns": {"radius_arcsec": "r"}}
+    return config(source, galaxies=galaxies, cutout={"radii": 1.2}, votes=None)
+
+
+def test_images_of_two_configurations_are_never_taken_for_one_dataset(source, monkeypatch):
+    """Interrupted while images of other radii replace those of a dataset, then taken back to the first radii."""
+    module = sys.modules["gzmass.preparation.pieces"]
+    monkeypatch.setattr(module, "_PIECE", 4)
+    path = prepare(radii(source, 1.0)).path
+    expected = files(path)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(radii(source, 0.8), progress=interrupted)
+    assert not (path / "dataset.yaml").exists()
+    assert files(prepare(radii(source, 1.0)).path) == expected
+    assert files(prepare(radii(source, 0.8)).path) != expected
+
+
+def test_a_dataset_stays_where_no_image_can_be_read_any_more(source):
+    path = prepare(config(source)).path
+    expected = files(path)
+    for file in (source / "fits").glob("*.fits"):
+        file.write_bytes(b"nothing")
+    with pytest.raises(DataError, match="None of the 12 images can be used"):
+        prepare(config(source))
+    assert files(path) == expected
+
+
+def test_a_file_that_the_system_could_not_read_is_tried_again(source, monkeypatch):
+    module = sys.modules["gzmass.preparation.images"]
+    original = module.read_linear_image
+
+    def fails(file, *arguments):
+        if str(FIRST + 1) in str(file):
+            raise DataError(f"The image {file!r} can not be read.") from OSError(5, "Input/output error")
+        return original(file, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "read_linear_image", fails)
+        summary = prepare(config(source))
+    assert summary.set_aside["images"] == 3
+    assert prepare(config(source)).set_aside["images"] == 2
+    assert FIRST + 1 in open_dataset(summary.path).table["id"].tolist()
+
+
 def test_a_mended_image_is_taken_up(source):
     prepare(config(source))
     good = (source / "fits" / f"{FIRST}-g.fits").read_bytes()

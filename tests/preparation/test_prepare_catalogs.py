@@ -280,3 +280,78 @@ def test_names_of_splits_are_looked_at_before_any_image(config, folder):
     with pytest.raises(DataError, match=r"column 'split' of 'splits.csv' holds 'validation'; allowed are train, val"):
         prepare(config(out=folder / "not_made", split={"file": "splits.csv"}))
     assert not (folder / "not_made").exists()
+
+
+def test_ids_of_a_mapping_keep_all_their_digits(config, folder):
+    """Zeros in front, and a missing id beside others."""
+    ours = IDS.astype(str)
+    theirs = [f"000{k}" for k in range(N)]
+    for name, last in (("all", theirs[-1]), ("some", "")):
+        pd.DataFrame({"galaxy": ours, "name": [*theirs[:-1], last]}).to_csv(folder / f"{name}.csv", index=False)
+    pd.DataFrame({"name": theirs, "z": 0.01 * np.arange(N)}).to_csv(folder / "z.csv", index=False)
+    for name, n in (("all", N), ("some", N - 1)):
+        match = {"through": {"file": f"{name}.csv", "galaxy": "galaxy", "catalogue": "name"}}
+        metadata = {"file": "z.csv", "id": "name", "columns": {"redshift": "z"}, "match": match}
+        ds = open_dataset(prepare(config(out=folder / f"by {name}", metadata=metadata)).path)
+        np.testing.assert_allclose(ds.table["redshift"][:n], 0.01 * np.arange(n))
+        assert ds.table["redshift"].notna().sum() == n
+
+
+def test_another_id_of_a_catalogue_is_asked_for_by_its_name(config, folder):
+    lines = [line.split(" ") for line in (folder / "gswlc.dat").read_text().splitlines()]
+    for line, galaxy in zip(lines, IDS, strict=True):
+        line[1] = str(galaxy)
+    (folder / "galex.dat").write_text("\n".join(" ".join(line) for line in lines) + "\n")
+    part = {"file": "galex.dat", "format": "gswlc"}
+    for name in ("galex_id", "GLXID"):
+        ds = open_dataset(prepare(config(out=folder / name, mass_to_light={**part, "id": name})).path)
+        assert ds.table["log_mstar"].notna().sum() == N - 1
+    with pytest.raises(
+        ConfigError, match=r"mass_to_light.id has the value 'GLX'; the ids of the format 'gswlc' are obj"
+    ):
+        prepare(config(mass_to_light={**part, "id": "GLX"}))
+    with pytest.raises(DataError, match=f"whose first id is {lines[0][0]}"):
+        prepare(config(mass_to_light={**part, "id": "objid"}))
+
+
+def test_a_good_row_of_a_galaxy_comes_before_a_better_measured_one(config, folder):
+    line = (folder / "gswlc.dat").read_text().splitlines()[0].split(" ")
+    line[0], line[19] = str(IDS[0]), "0"
+    other = [*line[:9], "11.5", "0.01", *line[11:19], "1", *line[20:]]
+    (folder / "twice.dat").write_text("\n".join(" ".join(one) for one in (other, line)) + "\n")
+    for where in (None, {"flag_sed": [0]}):
+        part = {"file": "twice.dat", "format": "gswlc", "where": where}
+        summary = prepare(config(out=folder / f"where {where}", mass_to_light=part))
+        assert open_dataset(summary.path).table["log_mstar"][0] == 10.0
+        assert summary.set_aside["mass_to_light"] == 1
+    summary = prepare(config(out=folder / "bad", mass_to_light={**part, "where": {"flag_sed": [1]}}))
+    assert open_dataset(summary.path).table["log_mstar"][0] == 11.5
+
+
+def test_a_galaxy_with_its_own_image_needs_no_position(config, folder):
+    table = pd.read_csv(folder / "galaxies.csv", dtype={"objid": str})
+    table.loc[1, "ra"] = np.nan
+    table.to_csv(folder / "nowhere.csv", index=False)
+    galaxies = {"file": "nowhere.csv", "id": "objid", "columns": {"ra": "ra", "dec": "dec"}}
+    summary = prepare(config(galaxies=galaxies))
+    assert summary.counts["all"]["galaxies"] == N
+    assert "galaxies: 1 of 6 have no position in degrees" in summary.notes
+    assert np.isnan(open_dataset(summary.path).table["ra"][1])
+
+
+def test_a_bad_mass_leaves_the_ratio_beside_it(config):
+    columns = {"log_ml_g": "ml", "log_mstar": "mass"}
+    summary = prepare(config(mass_to_light={"file": "ratios.csv", "id": "objid", "columns": columns}))
+    table = open_dataset(summary.path).table
+    assert table["log_ml_g"].tolist() == [0.3] * N
+    assert np.isnan(table["log_mstar"][2])
+    assert summary.set_aside == {"mass_to_light, masses": 1}
+
+
+def test_scales_of_pixels_that_can_not_be_are_missing(config, folder):
+    table = pd.read_csv(folder / "galaxies.csv", dtype={"objid": str}).assign(scale=[0.4, 0, 0.4, -9999, 0.4, 0.4])
+    table.to_csv(folder / "scales.csv", index=False)
+    galaxies = {"file": "scales.csv", "id": "objid", "columns": {"pixel_scale_arcsec": "scale"}}
+    summary = prepare(config(galaxies=galaxies, pixel_scale_arcsec=None, cutout={"arcsec": 6}))
+    assert summary.counts["all"]["galaxies"] == N - 2
+    assert summary.set_aside == {"images": 2}

@@ -10,7 +10,7 @@ from PIL import Image
 
 from gzmass.datasets import open_dataset
 from gzmass.errors import DataError
-from gzmass.images import log_stretch, resample
+from gzmass.images import index_frames, log_stretch, resample
 from gzmass.preparation import PrepareConfig, prepare
 from gzmass.preparation.images import Galaxy, prepare_image
 
@@ -294,3 +294,20 @@ def test_coordinates_of_another_equinox_are_precessed(write):
     made = make(write(galaxy_image(), **header), ra=150.0, dec=2.0)
     assert made.measured["centre_status"] == "ok"
     assert made.measured["centre_offset_arcsec"] < 2 * SCALE
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ({"RADESYS": "J2000"}, r"has a WCS with RADESYS 'J2000'; understood are RA and DEC with RADESYS ICRS, FK5"),
+        ({"CTYPE1": "ELON-TAN", "CTYPE2": "ELAT-TAN"}, "has a WCS with the coordinates ELON and ELAT; understood"),
+    ],
+)
+def test_coordinates_that_nobody_knows_are_refused(write, header, message):
+    whole = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 2.0, "CRPIX1": 30.5, "CRPIX2": 30.5}
+    whole |= {"CDELT1": -SCALE / 3600, "CDELT2": SCALE / 3600, **header}
+    file = write(galaxy_image(), **whole)
+    with pytest.raises(DataError, match=message):
+        make(file, ra=150.0, dec=2.0)
+    with pytest.raises(DataError, match=message):
+        index_frames([file])

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import QTable
+from pydantic import ValidationError
 from survey import IDS, MASSES, OF_IMAGES, N
 
 from gzmass.catalogs import k_correction as k_correction_of
@@ -254,3 +255,22 @@ def test_magnitudes_that_stand_for_a_missing_value_make_no_luminosity(config, fo
     settings = config(photometry={"band": "g", "k_correction": "none"})
     light = add_photometry(settings, measured, Convention())[0]["luminosity_g"]
     assert light.isna().tolist() == [True, *[False] * 5]
+
+
+def test_extinctions_come_from_the_photometry_and_for_both_bands(config, folder):
+    fluxes = {"flux": "g", "colour_flux": "i", "extinction": "A"}
+    with pytest.raises(ValidationError, match="extinction and colour_extinction go together"):
+        config(photometry={"band": "g", "colour_band": "i", "file": "f.csv", "columns": fluxes})
+    pd.DataFrame({"id": IDS, "z": 0.05, "A": 0.5}).to_csv(folder / "plain.csv", index=False)
+    metadata = {"file": "plain.csv", "columns": {"redshift": "z", "extinction": "A"}}
+    with pytest.raises(ConfigError, match=r"metadata.columns can not hold 'extinction' beside the key photometry"):
+        prepare(config(metadata=metadata, photometry={**OF_IMAGES}))
+    assert "extinction" in open_dataset(prepare(config(metadata=metadata)).path).table
+
+
+def test_fluxes_without_errors_leave_the_error_of_the_mass(config, folder):
+    pd.DataFrame({"id": IDS, "g": 50.0}).to_csv(folder / "fluxes.csv", index=False)
+    photometry = {"band": "g", "file": "fluxes.csv", "columns": {"flux": "g"}, "k_correction": "none"}
+    ds = open_dataset(prepare(config(mass_to_light=MASSES, photometry=photometry)).path)
+    known = ds.table["log_ml_g"].notna()
+    np.testing.assert_allclose(ds.table["log_ml_g_err"][known], 0.05)
