@@ -38,6 +38,7 @@ from gzmass.inference.parts import Job, columns_looked_at, make_part
 from gzmass.inference.reading import Reading, Rows, read_galaxies
 from gzmass.models import load_run
 from gzmass.models.forward import forward
+from gzmass.models.run import read_card, run_mark
 from gzmass.simulate import simulate
 from gzmass.training import finetune_ml
 
@@ -74,7 +75,7 @@ def against_forward(run, shard, folder, rounds):
     """Compare a unit with the network alone; give the rows of a table."""
     columns = tuple(columns_looked_at([run.card], [*run.metadata, "luminosity_g"]))
     reading = Reading(columns, "id", "image", folder, run.npix)
-    job = Job((str(run.path),), (run.card["weights_hash"],), reading, columns, (), None, None, "")
+    job = Job((str(run.path),), (run_mark(run.path, read_card(run.path)),), reading, columns, (), None, None, "")
     rows = Rows(shard, 0, SHARD)
     table, pixels, _ = next(read_galaxies(reading, rows))
     metadata = table[run.metadata].to_numpy(dtype="float32")

@@ -558,8 +558,8 @@ def main(arguments=None):
     Returns
     -------
     int
-        0; 2 for a mistake of the user's, which is said in one sentence; 3 if some units of a long list failed and are
-        listed; 130 after an interruption.
+        0; 2 for a mistake of the user's, which is said in one sentence; 3 if some items of a long list (units of work,
+        files, trainings) failed and are listed, or all galaxies of a prediction; 130 after an interruption.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow tells of its build at every start
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -573,6 +573,9 @@ def main(arguments=None):
         named = _BEGUN.sub("", str(error.filename)) if error.filename else ""
         where = f"{named}: " if named else ""
         sys.stderr.write(f"Error: {where}{error.strerror or error}.\n")
+        return 2
+    except MemoryError as error:
+        sys.stderr.write(f"Error: the memory does not suffice: {str(error).rstrip('.') or 'it is full'}.\n")
         return 2
     except (KeyboardInterrupt, typer.Abort):
         result = _INTERRUPTED

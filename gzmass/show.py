@@ -7,7 +7,7 @@ import yaml
 from gzmass.config import FinetuneConfig, PretrainConfig, load_config
 from gzmass.datasets import open_dataset
 from gzmass.engine import RECIPE
-from gzmass.errors import GzmassError
+from gzmass.errors import GzmassError, TreeError
 from gzmass.preparation import PrepareConfig
 from gzmass.tree import load_tree
 
@@ -54,7 +54,10 @@ def show(what):
             f"{what!r} is neither a tree, a configuration, a dataset nor a finished run: it has no card.yaml, no "
             "dataset.yaml, and does not end with .yaml."
         )
-    return _tree(load_tree(what))
+    try:
+        return _tree(load_tree(what))
+    except TreeError as error:
+        raise GzmassError(f"{what!r} is neither a file or directory that exists nor a tree: {error}") from None
 
 
 def _yaml(path):

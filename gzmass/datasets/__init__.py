@@ -2,12 +2,13 @@
 
 from gzmass.datasets.dataset import Dataset, open_dataset
 from gzmass.datasets.split import split_by_id, subset_by_id
-from gzmass.datasets.write import begin_dataset, change_storage, write_dataset
+from gzmass.datasets.write import begin_dataset, change_storage, hold_dataset, write_dataset
 
 __all__ = [
     "Dataset",
     "begin_dataset",
     "change_storage",
+    "hold_dataset",
     "open_dataset",
     "split_by_id",
     "subset_by_id",

@@ -15,6 +15,7 @@ from gzmass.datasets.image_store import ImageFiles, ImageShards, open_images
 from gzmass.datasets.layout import check_table, read_info
 from gzmass.datasets.pixels import decode_images, open_pixels, write_pixels
 from gzmass.datasets.split import SPLITS
+from gzmass.engine import remove_left_behind
 from gzmass.errors import DataError
 from gzmass.tree import DecisionTree, load_tree
 
@@ -327,6 +328,7 @@ class Dataset:
             return pixels
         for old in set(file.parent.glob("pixels-*.npy")) - {file}:  # another process may have just finished this one
             old.unlink(missing_ok=True)
+        remove_left_behind(file.parent)  # a kill while pixels are decoded leaves as much again
         write_pixels(file, self.encoded, *shape[:2])
         return open_pixels(file, shape)
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from gzmass.datasets.layout import image_name
 from gzmass.datasets.parcels import Scattered, forget_parcels
 from gzmass.datasets.shards import GROUP_ROWS, shard_hash, shard_rows, write_shard, written_dataset, written_hash
-from gzmass.engine import fingerprint
+from gzmass.engine import RECIPE, fingerprint
 from gzmass.errors import ConfigError, DataError
 
 __all__ = [
@@ -80,7 +80,10 @@ def pack_images(path, table, npix, digest, read, stretch=None):
         What `read` raises.
     """
     step, new, shards = shard_rows(npix), path / "work" / "shards", {}
-    dataset = {"mark": fingerprint([digest.hexdigest(), npix, stretch]), "stretch": stretch}
+    # two bands, say, may have one table: their recipes are two
+    recipe = path / RECIPE
+    made = recipe.read_text(encoding="utf-8") if recipe.is_file() else None
+    dataset = {"mark": fingerprint([digest.hexdigest(), npix, stretch, made]), "stretch": stretch}
     for start in range(0, len(table), step):
         part = table.iloc[start : start + step]
         pngs = read(np.arange(start, start + len(part)))

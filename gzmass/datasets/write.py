@@ -3,7 +3,7 @@
 import hashlib
 import io
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
 
@@ -29,10 +29,35 @@ from gzmass.datasets.storage import (
     unpack_images,
     write_png,
 )
-from gzmass.engine import RECIPE, fingerprint, refuse_another, refuse_held, write_atomically
+from gzmass.engine import RECIPE, fingerprint, hold_directory, refuse_another, refuse_held, write_atomically
 from gzmass.errors import DataError
 
-__all__ = ["begin_dataset", "change_storage", "encode_png", "write_dataset"]
+__all__ = ["begin_dataset", "change_storage", "encode_png", "hold_dataset", "write_dataset"]
+
+
+@contextmanager
+def hold_dataset(path, recipe, tree=None):
+    """Begin a dataset directory, or find it begun, and keep other processes out of it during the block.
+
+    Parameters
+    ----------
+    path, recipe, tree
+        As for `begin_dataset`.
+
+    Yields
+    ------
+    pathlib.Path
+        The directory, as `begin_dataset` makes it.
+
+    Raises
+    ------
+    ConfigError
+        As from `begin_dataset`; then nothing is written into it.
+    """
+    path = Path(path)
+    refuse_another(path, recipe, _mark(recipe, tree), "dataset files")
+    with hold_directory(path):
+        yield begin_dataset(path, recipe, tree)
 
 
 def begin_dataset(path, recipe, tree=None):
@@ -59,16 +84,21 @@ def begin_dataset(path, recipe, tree=None):
         it.
     """
     path = Path(path)
-    mark = fingerprint([recipe, None if tree is None else tree.hash])
-    if not refuse_another(path, recipe, mark, "dataset files"):
-        _write_yaml(path / RECIPE, {"fingerprint": mark, "recipe": recipe})
+    mark = _mark(recipe, tree)
+    begun = refuse_another(path, recipe, mark, "dataset files")
     refuse_held(path)  # the beginnings of files that are removed here are its own
+    if not begun:
+        _write_yaml(path / RECIPE, {"fingerprint": mark, "recipe": recipe})
     (path / "images").mkdir(exist_ok=True)
     for folder in ("images", "shards", "work", "work/shards"):
         with suppress(FileNotFoundError), os.scandir(path / folder) as entries:
             for name in [entry.name for entry in entries if entry.name.startswith(".partial-")]:
                 (path / folder / name).unlink(missing_ok=True)
     return path
+
+
+def _mark(recipe, tree):
+    return fingerprint([recipe, None if tree is None else tree.hash])
 
 
 def write_dataset(path, table, images, info, tree=None, recipe=None, storage="files"):

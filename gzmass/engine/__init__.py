@@ -6,7 +6,7 @@ from gzmass.engine.lock import hold_directory, refuse_held
 from gzmass.engine.streams import held_back_errors
 from gzmass.engine.unique_keys import UniqueKeyLoader
 from gzmass.engine.units import RECIPE, Unit, claim_directory, refuse_another, run_units
-from gzmass.engine.work import fingerprint, require_space, write_atomically
+from gzmass.engine.work import fingerprint, partial_name, remove_left_behind, require_space, write_atomically
 
 __all__ = [
     "RECIPE",
@@ -19,8 +19,10 @@ __all__ = [
     "hold_directory",
     "map_pieces",
     "open_engine",
+    "partial_name",
     "refuse_another",
     "refuse_held",
+    "remove_left_behind",
     "require_space",
     "run_units",
     "write_atomically",

@@ -21,7 +21,7 @@ def open_engine(name="local", workers=1, scheduler=None, slurm=None, say=None):
     name : {"local", "dask"}, default "local"
         Processes of this machine, or Dask.
     workers : int, default 1
-        Number of processes; not looked at with `scheduler` or `slurm`, which have their own.
+        Number of processes; `scheduler` and `slurm` have their own.
     scheduler : str, optional
         Dask: address of a scheduler that runs, ``tcp://host:8786``.
     slurm : str or pathlib.Path, optional
@@ -50,6 +50,11 @@ def open_engine(name="local", workers=1, scheduler=None, slurm=None, say=None):
         return
     if scheduler is not None and slurm is not None:
         raise ConfigError("Of --scheduler and --slurm one can be given, not both.")
+    if workers > 1 and (scheduler is not None or slurm is not None):
+        raise ConfigError(
+            "The option --workers is for processes of this machine: --scheduler and --slurm have workers of their own. "
+            f"Received: --workers {workers}."
+        )
     require_scale("--engine dask", "distributed")
     from gzmass.engine.dask import dask_engine  # noqa: PLC0415  seconds, and an extra
 

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -12,7 +13,9 @@ from pathlib import Path
 
 from gzmass.errors import DataError
 
-__all__ = ["fingerprint", "require_space", "write_atomically"]
+__all__ = ["fingerprint", "partial_name", "remove_left_behind", "require_space", "write_atomically"]
+
+_PARTIAL = re.compile(r"\.partial-(?P<host>.+)-(?P<process>\d+)-[0-9a-f]{8}-")
 
 
 @contextmanager
@@ -33,9 +36,7 @@ def write_atomically(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # processes of several machines may write into one folder, and their numbers are often the same
-    mark = f"{socket.gethostname().split('.')[0]}-{os.getpid()}-{secrets.token_hex(4)}"
-    temporary = path.with_name(f".partial-{mark}-{path.name}")
+    temporary = path.with_name(partial_name(path.name))
     try:
         yield temporary
         temporary.replace(path)
@@ -45,6 +46,55 @@ def write_atomically(path):
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def partial_name(name):
+    """Name what is in progress, so that it is told from what is finished, and whose it is.
+
+    Parameters
+    ----------
+    name : str
+        What it is to be called when it is finished.
+
+    Returns
+    -------
+    str
+        The name with ``.partial-``, the host, the number of this process and something of its own before it.
+    """
+    # processes of several machines may write into one folder, and their numbers are often the same
+    return f".partial-{_host()}-{os.getpid()}-{secrets.token_hex(4)}-{name}"
+
+
+def remove_left_behind(folder):
+    """Remove what processes of this host have begun in a folder and did not live to finish.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder; if it is missing there is nothing to do.
+    """
+    for path in folder.glob(".partial-*"):
+        made = _PARTIAL.match(path.name)
+        if made is None or made["host"] != _host() or _lives(int(made["process"])):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _host():
+    return socket.gethostname().split(".")[0]
+
+
+def _lives(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is of someone else
+        return True
+    return True
 
 
 def require_space(path, n_bytes):

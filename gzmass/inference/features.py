@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from gzmass.engine import require_space
+from gzmass.engine import partial_name, remove_left_behind, require_space
 from gzmass.errors import DataError
 from gzmass.inference.feature_files import FORMATS, MOST_IN_FITS, write_feature_file
 from gzmass.inference.provenance import refuse_other_table
@@ -115,7 +115,8 @@ def write_features(run, dataset, out, rows=None, keep_constant=False, progress=N
             f"table holds at most {MOST_IN_FITS} of them; take .parquet."
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out.parent, prefix=".partial-features-", ignore_cleanup_errors=True) as scratch:
+    remove_left_behind(out.parent)
+    with TemporaryDirectory(dir=out.parent, prefix=partial_name("features-"), ignore_cleanup_errors=True) as scratch:
         shape = (len(rows), trunk.n_neurons)
         file = Path(scratch) / "all.npy"
         require_space(file, 4 * shape[0] * shape[1])  # a memory map ends the process where the space runs out

@@ -29,8 +29,8 @@ class Job:
     ----------
     runs : tuple of str
         The run directories: one, or those of an ensemble.
-    weights : tuple of str
-        Hashes of their weights.
+    marks : tuple of str
+        What decides what they predict, as `gzmass.models.run.run_mark` tells.
     reading : gzmass.inference.reading.Reading
         What is read of the galaxies.
     metadata : tuple of str
@@ -46,7 +46,7 @@ class Job:
     """
 
     runs: tuple
-    weights: tuple
+    marks: tuple
     reading: Reading
     metadata: tuple
     kept: tuple
@@ -73,7 +73,7 @@ def make_part(job, rows, path):
     DataError
         The file of the galaxies is missing or damaged, or the model can not be loaded, which ends the run.
     """
-    predictor = _load(job.runs, job.weights)
+    predictor = _load(job.runs, job.marks)
     chunks = [_predict(job, predictor, *chunk) for chunk in read_ahead(read_galaxies(job.reading, rows))]
     chunks = chunks or [_predict(job, predictor, *no_galaxies(job.reading, rows))]
     table = pd.concat(chunks, ignore_index=True)
@@ -89,24 +89,25 @@ def make_part(job, rows, path):
 
 
 @lru_cache(maxsize=1)
-def _load(runs, weights):
+def _load(runs, marks):
     """Open the model, once a process: a worker may outlive the model that it has opened."""
     try:
-        return _open(runs, weights)
+        return _open(runs, marks)
     except DataError as error:
         error.ends_run = True  # no other unit would fare better
         raise
 
 
-def _open(runs, weights):
+def _open(runs, marks):
     from gzmass.inference.ensemble import load_ensemble  # noqa: PLC0415  Keras, which reading does without
     from gzmass.models import load_run  # noqa: PLC0415
+    from gzmass.models.run import read_card, run_mark  # noqa: PLC0415
 
     opened = [load_run(run) for run in runs]
-    for run, wanted in zip(opened, weights, strict=True):
-        if run.card.get("weights_hash") != wanted:
+    for run, wanted in zip(opened, marks, strict=True):
+        if run_mark(run.path, read_card(run.path)) != wanted:
             raise DataError(
-                f"The run {str(run.path)!r} has other weights on {socket.gethostname()!r} than where the command was "
+                f"The run {str(run.path)!r} is another one on {socket.gethostname()!r} than where the command was "
                 "given: it has changed since, or the worker sees other files."
             )
     return opened[0] if len(opened) == 1 else load_ensemble(opened)

@@ -1,6 +1,7 @@
 """Predictions of many galaxies: a directory of Parquet parts, made by one machine or many, that LSDB can open."""
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial as bind
@@ -19,7 +20,7 @@ from gzmass.inference.parts import PART_KEY, Job, columns_looked_at, make_part
 from gzmass.inference.reading import Reading, Rows, first_npix
 from gzmass.inference.rows import STRETCH_UNKNOWN, refuse_other_tree
 from gzmass.inference.sources import Source, find_galaxies
-from gzmass.models.run import read_card
+from gzmass.models.run import read_card, run_mark
 
 __all__ = ["PartsSummary", "predict_parts"]
 
@@ -113,8 +114,7 @@ def predict_parts(runs, galaxies, out, engine=None, split=None, progress=None, s
     out = Path(out).resolve()
     recipe = {
         "version of gzmass": __version__,
-        "run": [card.get("weights_hash") for card in cards],
-        "calibration": [card.get("calibration") for card in cards],
+        "run": [run_mark(*pair) for pair in zip(runs, cards, strict=True)],
         "input": source.mark,
         "split": split or "all",
     }
@@ -130,7 +130,7 @@ def predict_parts(runs, galaxies, out, engine=None, split=None, progress=None, s
         say(STRETCH_UNKNOWN)
     job = Job(
         runs=tuple(map(str, runs)),
-        weights=tuple(card.get("weights_hash") for card in cards),
+        marks=tuple(recipe["run"]),
         reading=Reading(columns, source.id_column, source.image_column, folder, npix, split),
         metadata=tuple(metadata),
         kept=tuple(kept),
@@ -177,16 +177,16 @@ def _refuse_misfits(runs, cards, source, split):
 def _units(source, out):
     """Cut files into units; where images stand in the files, between row groups, since these are read as a whole."""
     size = min(max(source.n_rows // _UNITS, _LEAST), _MOST)
-    units = []
+    units, root = [], os.path.commonpath([file.path.parent for file in source.files])
     for number, file in enumerate(source.files):
         if not file.n_rows:
             continue
         if source.image_column is None:
             bounds = list(range(0, file.n_rows, size))
         else:
-            bounds, held, first = [], size, 0
+            bounds, held, first = [0], 0, 0
             for n_rows in file.groups:
-                if held >= size:
+                if held and held + n_rows > size:
                     bounds.append(first)
                     held = 0
                 held += n_rows
@@ -197,7 +197,8 @@ def _units(source, out):
             folder = out / "dataset" / f"Norder={order}" / f"Dir={pixel // 10_000 * 10_000}" / f"Npix={pixel}"
         for first, end in zip(bounds, [*bounds[1:], file.n_rows], strict=True):
             output = folder / f"part-{number:06d}-{first:09d}.parquet"
-            name = f"{file.path.name} rows {first} to {end - 1}"
+            # a catalogue has files of one name in many folders
+            name = f"{file.path.relative_to(root)} rows {first} to {end - 1}"
             units.append(Unit(name, output, end - first, Rows(_absolute(file.path), first, end - first)))
     return units
 

@@ -16,7 +16,7 @@ import yaml
 
 from gzmass._version import __version__
 from gzmass.calibration.conformal import apply_calibration
-from gzmass.engine import write_atomically
+from gzmass.engine import fingerprint, write_atomically
 from gzmass.errors import DataError
 from gzmass.models.columns import assemble
 from gzmass.models.domain import out_of_domain
@@ -25,7 +25,7 @@ from gzmass.models.domain_statistics import domain_statistics
 from gzmass.models.forward import forward, with_features
 from gzmass.tree import DecisionTree
 
-__all__ = ["Run", "forward", "load_run", "read_card", "save_run", "versions"]
+__all__ = ["Run", "forward", "load_run", "read_card", "run_mark", "save_run", "versions"]
 
 
 @dataclass(frozen=True)
@@ -283,7 +283,8 @@ def read_card(path):
     """
     path = Path(path)
     if not path.is_dir():
-        raise DataError(f"The run directory {str(path)!r} does not exist.")
+        what = "is a file, not a run directory" if path.exists() else "does not exist"
+        raise DataError(f"The run directory {str(path)!r} {what}.")
     if (path / "dataset.yaml").is_file():
         raise DataError(f"{str(path)!r} is a dataset directory, not a run.")
     for name in ("card.yaml", "model.keras"):
@@ -300,6 +301,27 @@ def read_card(path):
         if not isinstance(card, dict) or key not in card:
             raise DataError(f"The run {str(path)!r} can not be read: its card.yaml has no key {key!r}.")
     return card
+
+
+def run_mark(path, card):
+    """Tell all of a finished run that decides what it predicts, as part of the fingerprint of predictions.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The run directory.
+    card : dict
+        Its ``card.yaml``, as `read_card` gives it: with the hash of the weights, the calibration and so on.
+
+    Returns
+    -------
+    str
+        A fingerprint of the card, of the scores of the domain, and of the predictions that an ensemble is calibrated
+        by.
+    """
+    files = [Path(path) / name for name in ("domain_score.npz", "validation.parquet")]
+    hashes = [hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None for file in files]
+    return fingerprint([card, *hashes])
 
 
 def load_run(path):

@@ -16,8 +16,8 @@ from gzmass.datasets.layout import read_info
 from gzmass.datasets.parcels import remove_outdated
 from gzmass.datasets.split import SPLITS, split_by_id
 from gzmass.datasets.storage import settle_files
-from gzmass.datasets.write import begin_dataset, write_dataset
-from gzmass.engine import hold_directory, write_atomically
+from gzmass.datasets.write import hold_dataset, write_dataset
+from gzmass.engine import write_atomically
 from gzmass.engine.lock import LOCK
 from gzmass.errors import DataError
 from gzmass.images.frames import index_frames
@@ -103,8 +103,7 @@ def prepare(config, progress=None, engine=None):
     frames, bad_frames = _frames(config.images)
     recipe = recipe_of(config)
     existed = Path(config.out).exists()
-    out = begin_dataset(config.out, recipe, tree)
-    with hold_directory(out):
+    with hold_dataset(config.out, recipe, tree) as out:
         if config.storage == "files":
             settle_files(out)
         images, names = make_images(config, table, frames, out, progress, engine)

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from gzmass.catalogs.distances import cosmology_in_words
-from gzmass.datasets import begin_dataset, change_storage, split_by_id, write_dataset
+from gzmass.datasets import change_storage, hold_dataset, split_by_id, write_dataset
 from gzmass.datasets.layout import read_info
-from gzmass.datasets.parcels import write_parcel
+from gzmass.datasets.parcels import Scattered, write_parcel
 from gzmass.datasets.split import FRACTIONS
 from gzmass.datasets.storage import check_storage, write_png
 from gzmass.datasets.write import encode_png
-from gzmass.engine import hold_directory, map_pieces, write_atomically
+from gzmass.engine import map_pieces, write_atomically
 from gzmass.errors import ConfigError
 from gzmass.images import SKY_GREY, log_stretch
 from gzmass.simulate.population import COSMOLOGY, M_SUN_G, draw_population, explainable_r2, galaxy_rng, measured
@@ -86,12 +86,11 @@ def simulate(
         "simulation": VERSION, "n_galaxies": int(n_galaxies), "npix": int(npix), "seed": int(seed),
         "unlabelled_votes": float(unlabelled_votes), "unlabelled_ml": float(unlabelled_ml), "fractions": fractions,
     }  # fmt: skip
-    path = begin_dataset(out, recipe, tree)
-    with hold_directory(path):
+    with hold_dataset(out, recipe, tree) as path:
         if (path / "dataset.yaml").is_file():
             change_storage(path, storage)
         else:
-            _render_units(path, n_galaxies, npix, seed, workers, progress, storage)
+            _render_units(path, table["id"], npix, seed, workers, progress, storage)
             scales = sorted((path / "units").glob("[0-9]*.npy"))
             table["stretch_scale"] = np.concatenate([np.load(file) for file in scales])
             write_dataset(path, table, (), _info(table, recipe), tree=tree, recipe=recipe, storage=storage)
@@ -120,13 +119,18 @@ def _table(n_galaxies, npix, seed, unlabelled_votes, unlabelled_ml, fractions, t
     return pd.concat([population, pd.DataFrame(votes, columns=[f"{stem}_votes" for stem in tree.stems])], axis=1)
 
 
-def _render_units(path, n_galaxies, npix, seed, workers, progress, storage):
-    """Render what is not there yet; a unit is finished when its file of stretch scales is there."""
-    units = path / "units"
+def _render_units(path, ids, npix, seed, workers, progress, storage):
+    """Render what is not there yet; a unit is finished when its file of stretch scales and all its images are there."""
+    units, n_galaxies = path / "units", len(ids)
     units.mkdir(exist_ok=True)
     starts = range(0, n_galaxies, GALAXIES_PER_UNIT)
     sizes = {start: min(GALAXIES_PER_UNIT, n_galaxies - start) for start in starts}
-    todo = [start for start in starts if not _unit_file(units, start).is_file()]
+    there = Scattered(path).has(ids)
+    todo = [
+        start
+        for start in starts
+        if not (_unit_file(units, start).is_file() and there[start : start + sizes[start]].all())
+    ]
     done = n_galaxies - sum(sizes[start] for start in todo)
 
     render_unit = bind(_render_unit, path, npix, seed, storage)

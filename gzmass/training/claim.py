@@ -6,6 +6,7 @@ import yaml
 
 from gzmass.config import load_config, revisions_of, save_config, what_counts
 from gzmass.engine import fingerprint, hold_directory, write_atomically
+from gzmass.engine.lock import LOCK
 from gzmass.errors import ConfigError, DataError
 from gzmass.models import load_run
 from gzmass.models.run import read_card
@@ -45,13 +46,26 @@ def claim(config, dataset, stack, init_from=None, devices=ONE_DEVICE):
     DataError
         An image of the dataset can not be read.
     """
-    card = Path(config.out) / "card.yaml"
+    out = Path(config.out)
     if devices.process == 0:
-        _claim(config, dataset, init_from)
-        if not card.is_file():
-            stack.enter_context(hold_directory(config.out))
+        wanted = {
+            "config": fingerprint(what_counts(config)),
+            "dataset": dataset.info["content_hash"],
+            "init_from": init_from and init_from.card["weights_hash"],
+            "revisions": revisions_of(config),
+        }
+        _refuse_another(out, config, wanted)  # into which nothing is written, not even for a moment
+        if not (out / "card.yaml").is_file():
+            _ = dataset.pixels  # decoded now: a bad image is told of before anything is written
+            stack.enter_context(hold_directory(out))
+            _refuse_another(out, config, wanted)  # that another process has begun meanwhile
+        if not (out / "card.yaml").is_file():
+            # first: what a kill leaves is told from something else by it
+            with write_atomically(out / "fingerprint.yaml") as temporary:
+                temporary.write_text(yaml.safe_dump(wanted), encoding="utf-8")
+            save_config(config, out / "config.yaml")
     devices.wait("the run directory is claimed")
-    return load_run(config.out) if card.is_file() else None
+    return load_run(out) if (out / "card.yaml").is_file() else None
 
 
 def start_mark(path):
@@ -75,14 +89,8 @@ def start_mark(path):
     return read_card(path)["weights_hash"]
 
 
-def _claim(config, dataset, init_from):
-    out = Path(config.out)
-    wanted = {
-        "config": fingerprint(what_counts(config)),
-        "dataset": dataset.info["content_hash"],
-        "init_from": init_from and init_from.card["weights_hash"],
-        "revisions": revisions_of(config),
-    }
+def _refuse_another(out, config, wanted):
+    """Refuse a directory that holds something else, or another run."""
     file = out / "fingerprint.yaml"
     if file.is_file():
         found = _read_fingerprint(file)
@@ -94,14 +102,8 @@ def _claim(config, dataset, init_from):
                 f"The key 'out' has the value {str(out)!r}, which holds a run with another {different[0]}{where}; "
                 "give another directory, or remove that one."
             )
-        if (out / "card.yaml").is_file():
-            return
-    elif out.exists() and (not out.is_dir() or any(not f.name.startswith(".partial-") for f in out.iterdir())):
+    elif out.exists() and (not out.is_dir() or any(not f.name.startswith((".partial-", LOCK)) for f in out.iterdir())):
         raise ConfigError(f"The key 'out' has the value {str(out)!r}, which holds something else than a run.")
-    _ = dataset.pixels  # decoded now: a bad image is told of before anything is written
-    with write_atomically(file) as temporary:  # first: what a kill leaves is told from something else by it
-        temporary.write_text(yaml.safe_dump(wanted), encoding="utf-8")
-    save_config(config, out / "config.yaml")
 
 
 def _read_fingerprint(file):

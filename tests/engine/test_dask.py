@@ -229,6 +229,7 @@ def test_slurm_where_there_is_none(tmp_path):
         ({"scheduler": "tcp://a:1"}, "--scheduler needs --engine dask"),
         ({"slurm": "slurm.yaml"}, "--slurm needs --engine dask"),
         ({"name": "dask", "scheduler": "tcp://a:1", "slurm": "s"}, "not both"),
+        ({"name": "dask", "scheduler": "tcp://a:1", "workers": 2}, "have workers of their own. Received: --workers 2"),
         ({"name": "dask", "workers": 0}, "'workers' must be at least 1"),
         ({"workers": 0}, "'workers' must be at least 1"),
         ({"name": "dask", "scheduler": "tcp://127.0.0.1:9"}, "scheduler 'tcp://127.0.0.1:9' can not be reached"),

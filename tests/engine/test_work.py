@@ -1,10 +1,14 @@
 """Files are whole or absent; fingerprints tell values apart."""
 
 import errno
+import os
+import socket
+import subprocess
+import sys
 
 import pytest
 
-from gzmass.engine import fingerprint, write_atomically
+from gzmass.engine import fingerprint, remove_left_behind, write_atomically
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -59,3 +63,20 @@ def test_fingerprints():
     assert fingerprint({"a": 1, "b": [2.5, None]}) == fingerprint({"b": [2.5, None], "a": 1})
     assert fingerprint([1, 2]) != fingerprint([2, 1])
     assert fingerprint(1) != fingerprint("1")
+
+
+def test_what_a_dead_process_of_this_host_has_begun_is_removed(tmp_path):
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    host = socket.gethostname().split(".")[0]
+    names = {
+        f".partial-{host}-{int(dead.stdout)}-0123abcd-pixels.npy": False,
+        f".partial-{host}-{os.getpid()}-0123abcd-pixels.npy": True,
+        f".partial-another-{int(dead.stdout)}-0123abcd-pixels.npy": True,
+        ".partial-of-somebody": True,
+    }
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / f".partial-{host}-{int(dead.stdout)}-0123abcd-features-x").mkdir()
+    remove_left_behind(tmp_path)
+    remove_left_behind(tmp_path / "nothing")
+    assert {file.name for file in tmp_path.iterdir()} == {name for name, stays in names.items() if stays}

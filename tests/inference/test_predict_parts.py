@@ -15,13 +15,13 @@ import yaml
 
 from gzmass.cli import main
 from gzmass.config import FinetuneConfig
-from gzmass.datasets import change_storage, open_dataset
+from gzmass.datasets import change_storage, open_dataset, write_dataset
 from gzmass.datasets.shards import write_shard
 from gzmass.datasets.write import encode_png
 from gzmass.engine import open_engine
 from gzmass.errors import ConfigError, DataError
 from gzmass.inference import find_galaxies, predict, predict_parts
-from gzmass.models import load_run
+from gzmass.models.run import read_card, run_mark
 from gzmass.training import finetune_ml
 
 with warnings.catch_warnings():  # lsdb sets an option that pandas 3 no longer has
@@ -139,9 +139,9 @@ def test_paths_of_images_are_relative_to_their_own_file(run, placed, expected, t
 def test_a_worker_that_has_opened_the_run_before_notices_that_it_is_another(run):
     from gzmass.inference.parts import _load
 
-    card = load_run(run).card
-    assert _load((str(run),), (card["weights_hash"],)) is _load((str(run),), (card["weights_hash"],))
-    with pytest.raises(DataError, match=r"run '.*' has other weights on '.*' than where the command was given") as told:
+    mark = run_mark(run, read_card(run))
+    assert _load((str(run),), (mark,)) is _load((str(run),), (mark,))
+    with pytest.raises(DataError, match=r"run '.*' is another one on '.*' than where the command was given") as told:
         _load((str(run),), ("another",))
     assert told.value.ends_run
 
@@ -397,6 +397,35 @@ def test_shards_that_do_not_belong_together(placed, make_dataset, tmp_path):
         find_galaxies("nothing")
 
 
+def test_shards_of_two_bands_with_one_table_do_not_belong_together(placed, tmp_path):
+    data, folders = open_dataset(placed), []
+    for band in ("g", "r"):
+        path = tmp_path / band
+        images = zip(
+            data.table["id"], 255 - data.images()[..., 0] if band == "r" else data.images()[..., 0], strict=True
+        )
+        write_dataset(path, data.table, images, {"npix": data.npix, "band": band}, data.tree, storage="shards")
+        folders.append(path / "shards" / "part-00000.parquet")
+    shutil.copy(folders[0], tmp_path / "a.parquet")
+    shutil.copy(folders[1], tmp_path / "b.parquet")
+    with pytest.raises(DataError, match="belong to several datasets"):
+        find_galaxies([tmp_path / "a.parquet", tmp_path / "b.parquet"])
+
+
+def test_units_of_files_of_one_name_are_told_apart_and_hold_few_row_groups(placed, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["gzmass.inference.predict_parts"], "_LEAST", 10)
+    data = open_dataset(placed)
+    table = data.table[["id"]].iloc[:24].assign(image=[encode_png(image) for image in data.images()[:24, ..., 0]])
+    for k, folder in enumerate(("Norder=1", "Norder=2")):
+        (tmp_path / folder).mkdir()
+        table.iloc[12 * k : 12 * k + 12].to_parquet(tmp_path / folder / "Npix=4.parquet", row_group_size=6)
+    source = find_galaxies([tmp_path / folder / "Npix=4.parquet" for folder in ("Norder=1", "Norder=2")])
+    units = sys.modules["gzmass.inference.predict_parts"]._units(source, tmp_path / "out")
+    assert [unit.n_rows for unit in units] == [6] * 4
+    assert units[1].name == "Norder=1/Npix=4.parquet rows 6 to 11"
+    assert len({unit.name for unit in units}) == 4
+
+
 def test_on_dask(run, placed, expected, tmp_path):
     with open_engine("dask", workers=1) as engine:
         made = predict_parts(run, shards_of(placed, tmp_path / "shards", 40), tmp_path / "out", engine)
@@ -412,9 +441,10 @@ def test_a_directory_holds_predictions_of_one_run_and_input(run, placed, galaxie
         predict_parts(run, placed, tmp_path / "out", Here(), split="test")
     other = copy_of(run, tmp_path / "run")
     card = yaml.safe_load((other / "card.yaml").read_text())
-    (other / "card.yaml").write_text(yaml.safe_dump({**card, "weights_hash": "0"}))
-    with pytest.raises(ConfigError, match=r"made from another run"):
-        predict_parts(other, placed, tmp_path / "out", Here())
+    for change in ({"weights_hash": "0"}, {"calibration": None}, {"test_time_augmentation": 8}):
+        (other / "card.yaml").write_text(yaml.safe_dump({**card, **change}))
+        with pytest.raises(ConfigError, match=r"made from another run"):
+            predict_parts(other, placed, tmp_path / "out", Here())
     part = next((tmp_path / "out" / "parts").iterdir())
     pq.write_table(pq.read_table(part).replace_schema_metadata({}), part)
     with pytest.raises(DataError, match=r"part-.*' is damaged or was not made by this run"):

@@ -1,11 +1,13 @@
 """Writing a simulated dataset: the same bytes whatever the workers, continued after an interruption."""
 
 import re
+import shutil
 
 import numpy as np
 import pytest
 
 from gzmass.datasets import open_dataset
+from gzmass.datasets import write as write_module
 from gzmass.errors import ConfigError
 from gzmass.preparation import PrepareConfig, prepare
 from gzmass.simulate import explainable_r2, making, simulate
@@ -128,3 +130,38 @@ def test_bad_arguments_leave_nothing_behind(tmp_path, arguments, match):
     with pytest.raises(ConfigError, match=match):
         simulate(tmp_path / "none", **({"n_galaxies": 5} | arguments))
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("storage", ["files", "shards"])
+def test_what_was_deleted_of_a_dataset_in_progress_is_made_again(small, tmp_path, monkeypatch, storage):
+    monkeypatch.setattr(making, "GALAXIES_PER_UNIT", 20)
+    out, arguments = tmp_path / "again", {"npix": 24, "seed": 5, "unlabelled_ml": 0.2, "storage": storage}
+
+    def interrupted(done, total):
+        if done == 40 < total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate(out, 60, progress=interrupted, **arguments)
+    if storage == "files":
+        (out / "images" / "3.png").unlink()
+    else:
+        shutil.rmtree(out / "work")
+    simulate(out, 60, **arguments)
+    assert open_dataset(out).info["content_hash"] == open_dataset(small["path"]).info["content_hash"]
+
+
+def test_a_process_that_comes_between_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    """Another process begins the directory after this one has looked at it, and before it holds it."""
+    original = write_module.hold_directory
+
+    def hold(path):
+        monkeypatch.setattr(write_module, "hold_directory", original)
+        simulate(path, 20, npix=24, seed=1)
+        return original(path)
+
+    monkeypatch.setattr(write_module, "hold_directory", hold)
+    with pytest.raises(ConfigError, match="made from another seed"):
+        simulate(tmp_path / "ds", 20, npix=24, seed=2)
+    assert open_dataset(tmp_path / "ds").info["simulation"]["seed"] == 1
+    assert simulate(tmp_path / "ds", 20, npix=24, seed=1)["n_galaxies"] == 20

@@ -10,6 +10,7 @@ from small_training import SMALL, TWO_STAGES, finetune_config, pretrain_config
 from gzmass.datasets import open_dataset
 from gzmass.errors import ConfigError, DataError, GzmassError
 from gzmass.models import build_model
+from gzmass.training import claim as claiming
 from gzmass.training import count_seen, finetune_ml, pretrain_gz2
 from gzmass.training.common import check_training
 
@@ -94,3 +95,19 @@ def test_several_steps_at_once_are_refused_where_keras_takes_one(galaxies, tmp_p
     monkeypatch.setattr("keras.backend.backend", lambda: "torch")
     with pytest.raises(ConfigError, match=r"'optimization.steps_per_execution' has the value 4, but Keras on PyTorch"):
         check_training(model, config)
+
+
+def test_a_training_that_comes_between_keeps_its_directory(galaxies, tmp_path, monkeypatch):
+    """Another training takes the directory while this one decodes the pixels."""
+    first, second = (pretrain_config(galaxies, tmp_path / "run", seed=seed) for seed in (1, 2))
+    original = claiming.hold_directory
+
+    def hold(path):
+        monkeypatch.setattr(claiming, "hold_directory", original)
+        pretrain_gz2(first)
+        return original(path)
+
+    monkeypatch.setattr(claiming, "hold_directory", hold)
+    with pytest.raises(ConfigError, match=r"holds a run with another config \(the keys seed differ\)"):
+        pretrain_gz2(second)
+    assert pretrain_gz2(first).card["seed"] == 1
