@@ -41,8 +41,12 @@ def hold_dataset(path, recipe, tree=None):
 
     Parameters
     ----------
-    path, recipe, tree
-        As for `begin_dataset`.
+    path : str or pathlib.Path
+        The directory.
+    recipe : dict
+        All that decides what the dataset will hold, as plain data.
+    tree : DecisionTree, optional
+        The tree of the votes.
 
     Yields
     ------
