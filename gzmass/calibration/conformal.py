@@ -19,6 +19,7 @@ __all__ = [
 ]
 
 LEVELS = (0.68, 0.90, 0.95)
+SMALLEST_SCALE = 1e-6  # where all predictions were right to the last digit, so that nothing is divided by 0
 GRID = (0.005, 0.01, 0.025, *(p / 20 for p in range(1, 20)), 0.975, 0.99, 0.995)
 
 
@@ -260,7 +261,7 @@ def sigma_scale(calibration, n=1, quantities=None):
         The factor of each galaxy, shape (n,).
     """
     scores = interval_scores(calibration, n, quantities)
-    return (scores["log_ml_g_p84"] - scores["log_ml_g_p16"]) / 2
+    return np.maximum((scores["log_ml_g_p84"] - scores["log_ml_g_p16"]) / 2, SMALLEST_SCALE)
 
 
 def _lower_score(score, tail):

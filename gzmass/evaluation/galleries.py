@@ -83,7 +83,7 @@ def vote_examples(joined, dataset):
     sample = joined.iloc[places]
     fractions = sample[[f"{stem}_fraction" for stem in tree.stems]].to_numpy(float)
     votes = np.where(np.isnan(fractions), np.nan, dataset.votes(sample["row"].to_numpy()))
-    truth, predicted = joint_truth(votes, tree), tree.joint(tree.with_even_gaps(fractions))
+    truth, predicted = joint_truth(votes, tree), tree.follow(fractions)[1]
     squared = (predicted - truth) ** 2
     known = np.isfinite(squared)
     count = known.sum(axis=1)

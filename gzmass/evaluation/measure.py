@@ -24,6 +24,7 @@ _BOUNDS = ("image", "image_and_luminosity")  # inputs that a dataset may have a 
 THIRDS = {  # quantity: column of the joined table
     "M/L label": "true_log_ml_g",
     "predicted M/L": "log_ml_g",
+    "predicted error": "log_ml_g_sigma",
     "redshift": "redshift",
     "radius": "radius_kpc",
 }
@@ -284,7 +285,7 @@ def measure_coverage(labelled, calibration=None):
     quantities = {
         name: labelled[column].to_numpy(float)
         for name, column in THIRDS.items()
-        if column in labelled.columns and np.isfinite(labelled[column]).sum() >= 3
+        if column in labelled.columns and _has_thirds(labelled[column].to_numpy(float))
     }
     true = labelled["true_log_ml_g"].to_numpy(float)
     result, source = [], "columns of the predictions table"
@@ -302,6 +303,11 @@ def measure_coverage(labelled, calibration=None):
         thirds = {name: coverage_in_thirds(values, true, *bounds) for name, values in quantities.items()}
         result.append({"level": level, "overall": coverage(true, *bounds), "thirds": thirds})
     return result, source
+
+
+def _has_thirds(values):
+    known = values[np.isfinite(values)]
+    return len(known) >= 3 and known.min() < known.max()
 
 
 def pit_values(joined, calibration=None):

@@ -166,11 +166,12 @@ def vote_metrics(votes, fractions, tree, train_votes=None, *, n_bins=10, n_resam
                 f"The tree {tree.name!r} has {tree.n_answers} answers: votes must have the shape "
                 f"(n, {tree.n_answers}). Received: shape {array.shape}."
             )
-    votes, fractions = np.where(np.isnan(fractions), np.nan, votes), tree.with_even_gaps(fractions)
+    votes = np.where(np.isnan(fractions), np.nan, votes)
     questions = []
     for question, start in zip(tree.questions, tree.starts, strict=True):
         own = slice(start, start + len(question.answers))
-        parts = (votes[:, own], fractions[:, own], train_votes[:, own])
+        # where there is no fraction there are no votes by now: what stands for it counts nowhere
+        parts = (votes[:, own], np.nan_to_num(fractions[:, own]), train_votes[:, own])
         numbers = _question_metrics(*parts, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
         answers = [answer.text for answer in question.answers]
         questions.append({"question": question.name, "text": question.text, "answers": answers, **numbers})
@@ -358,7 +359,7 @@ def _joint_metrics(votes, fractions, tree, train_votes, *, n_resamples, seed):
     sums, columns = [np.zeros((3, 0))], np.zeros(tree.n_answers, dtype=bool)
     for start in range(0, len(votes), CHUNK):
         truth = joint_truth(votes[start : start + CHUNK], tree)
-        predicted = tree.joint(fractions[start : start + CHUNK])
+        predicted = tree.follow(fractions[start : start + CHUNK])[1]
         known = np.isfinite(truth) & np.isfinite(predicted)
         columns |= known.any(axis=0)
         squared = [np.where(known, (guess - truth) ** 2, 0.0).sum(axis=1) for guess in (predicted, mean)]

@@ -63,8 +63,4 @@ def _known_fractions(tree, fractions, learnt):
         return fractions, tree.asked(fractions)
     unknown = np.array([question.name not in learnt for question in tree.questions])[tree.segment]
     fractions = np.where(unknown, np.nan, fractions)
-    # one answer for all that is unknown, and even shares: what depends on it differs
-    even = tree.with_even_gaps(fractions)
-    first = np.where(unknown, np.isin(np.arange(tree.n_answers), tree.starts).astype(float), even)
-    asked = tree.asked(even)
-    return fractions, np.where(np.isclose(asked, tree.asked(first), rtol=0, atol=1e-6), asked, np.nan)
+    return fractions, tree.follow(fractions)[0]

@@ -8,6 +8,7 @@ __all__ = ["describe_domain", "out_of_domain"]
 
 _QUANTILES = (0.002, 0.998)
 _MARGIN = 0.1  # the ranges are widened by this fraction of their width on both sides
+_ROUNDING = 1e-5  # relative: a column that is the same for all has no width, and single precision has seven digits
 
 
 def describe_domain(images, metadata, columns, linear=()):
@@ -34,7 +35,7 @@ def describe_domain(images, metadata, columns, linear=()):
     ranges = {name: _range(values) for name, values in _image_quantities(images).items()}
     known = []
     for k, name in enumerate(columns):
-        values = metadata[:, k]
+        values = np.asarray(metadata[:, k], dtype=float)
         finite = values[np.isfinite(values)]
         if len(finite) and len(finite) == len(values):
             known.append(name)
@@ -70,10 +71,10 @@ def out_of_domain(domain, images, metadata, columns):
     quantities = _image_quantities(images) | {name: metadata[:, k] for k, name in enumerate(columns)}
     reasons = [[] for _ in range(len(images))]
     for name, (low, high) in domain["ranges"].items():
-        values = quantities[name]
-        for i in np.flatnonzero((values < low) | (values > high)):
-            side = "below" if values[i] < low else "above"
-            limit = low if values[i] < low else high
+        values = np.asarray(quantities[name], dtype=float)
+        below, above = values < low - _ROUNDING * abs(low), values > high + _ROUNDING * abs(high)
+        for i in np.flatnonzero(below | above):
+            side, limit = ("below", low) if below[i] else ("above", high)
             reasons[i].append(f"{name} {values[i]:.4g} {side} {limit:.4g}")
     for name in domain["metadata_always_known"]:
         for i in np.flatnonzero(~np.isfinite(quantities[name])):

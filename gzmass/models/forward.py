@@ -3,7 +3,9 @@
 import keras
 import numpy as np
 
-__all__ = ["forward", "with_features"]
+from gzmass.losses.mass_to_light import LOG_SIGMA_LIMIT
+
+__all__ = ["forward", "with_features", "with_label_error"]
 
 
 def forward(model, images, metadata=None, n_orientations=1, batch_size=256):
@@ -50,6 +52,27 @@ def forward(model, images, metadata=None, n_orientations=1, batch_size=256):
     if ("features", "value") in sums:
         outputs["features"] = sums["features", "value"]
     return outputs
+
+
+def with_label_error(log_ml, error):
+    """Add the error of the labels to the predicted scatter, which the Gaussian loss leaves it out of.
+
+    Intervals are of the label: scores in units of the scatter alone would make those of galaxies that are predicted
+    well too narrow, and the others too wide.
+
+    Parameters
+    ----------
+    log_ml : numpy.ndarray of float
+        Mean and standard deviation [dex], shape (n, 2).
+    error : float
+        Standard deviation of the error of a label [dex].
+
+    Returns
+    -------
+    numpy.ndarray of float
+        Shape (n, 2).
+    """
+    return np.stack([log_ml[:, 0], np.hypot(log_ml[:, 1], error)], axis=1)
 
 
 def with_features(model):
@@ -100,5 +123,7 @@ def _moments(name, output):
         return {"probability": np.exp(output)}
     moments = {"mean": output[:, 0]}
     if output.shape[1] == 2:
-        moments["square"] = output[:, 0] ** 2 + np.exp(2 * output[:, 1])
+        # within what the loss looks at: beyond it nothing was learnt
+        log_sigma = np.clip(output[:, 1], -LOG_SIGMA_LIMIT, LOG_SIGMA_LIMIT)
+        moments["square"] = output[:, 0] ** 2 + np.exp(2 * log_sigma)
     return moments

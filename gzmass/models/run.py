@@ -22,7 +22,7 @@ from gzmass.models.columns import assemble
 from gzmass.models.domain import out_of_domain
 from gzmass.models.domain_score import domain_parts, load_domain_score, save_domain_score
 from gzmass.models.domain_statistics import domain_statistics
-from gzmass.models.forward import forward, with_features
+from gzmass.models.forward import forward, with_features, with_label_error
 from gzmass.tree import DecisionTree
 
 __all__ = ["Run", "forward", "load_run", "read_card", "run_mark", "save_run", "versions"]
@@ -139,9 +139,10 @@ class Run:
         Returns
         -------
         dict of str to numpy.ndarray
-            ``log_ml`` (mean and standard deviation before calibration) and ``votes`` as `gzmass.models.run.forward`
-            gives them; ``reasons``, shape (n,), as `gzmass.models.domain.out_of_domain` gives them; ``domain_parts``,
-            shape (4, n), as `gzmass.models.domain_score.domain_parts` gives them, in a run that has them.
+            ``log_ml`` (mean and standard deviation before calibration, the error of a label included) and ``votes`` as
+            `gzmass.models.run.forward` gives them; ``reasons``, shape (n,), as `gzmass.models.domain.out_of_domain`
+            gives them; ``domain_parts``, shape (4, n), as `gzmass.models.domain_score.domain_parts` gives them, in a
+            run that has them.
 
         Raises
         ------
@@ -155,6 +156,8 @@ class Run:
             reasons = beside.submit(out_of_domain, self.card["domain"], images, metadata, self.metadata)
             statistics = beside.submit(domain_statistics, images) if arrays is not None else None
             parts = forward(model, images, metadata, self.card["test_time_augmentation"], batch_size)
+        if "log_ml" in parts:
+            parts["log_ml"] = with_label_error(parts["log_ml"], self.card.get("label_error_dex", 0.0))
         if arrays is not None:
             known, unknown = self.known(given), np.full(len(images), np.nan)
             values = np.stack([unknown, *(known.get(name, unknown) for name in arrays["columns"])], axis=1)[:, 1:]

@@ -130,6 +130,25 @@ def repeated(rows, batch_size, steps):
     return np.tile(rows, max(1, -(-steps * batch_size // len(rows))))
 
 
+def label_error(dataset, rows):
+    """Tell the error that a label typically has.
+
+    Parameters
+    ----------
+    dataset : gzmass.datasets.Dataset
+        The dataset.
+    rows : numpy.ndarray of int
+        The galaxies whose M/L is learnt.
+
+    Returns
+    -------
+    float
+        Median of their errors of log10 M/L [dex], those that are not known counting as 0.
+    """
+    error = dataset.log_ml(rows)[:, 1]
+    return float(np.median(np.where(np.isfinite(error) & (error > 0), error, 0.0)))
+
+
 def learnt_questions(dataset, rows, source=None):
     """Find the questions of the tree whose answers are learnt: somebody has voted on them.
 
@@ -138,23 +157,23 @@ def learnt_questions(dataset, rows, source=None):
     dataset : gzmass.datasets.Dataset
         The dataset.
     rows : numpy.ndarray of int
-        The galaxies whose votes are learnt; none where the votes of `source` are kept as they are.
+        The galaxies whose votes are learnt; none where the vote head of `source` is kept as it is. Of questions that
+        only the galaxies of `source` had votes on nobody knows what becomes of them when the trunk is trained on.
     source : gzmass.models.Run, optional
-        The run whose vote head is gone on with.
+        The run whose vote head is kept, where no votes are learnt.
 
     Returns
     -------
     list of str
         Names of questions.
     """
-    names = set()
     if len(rows):
         voted = dataset.tree.voted_questions(dataset.votes(rows)).any(axis=0)
-        names = {question.name for question, known in zip(dataset.tree.questions, voted, strict=True) if known}
-    if source is not None and source.tree is not None:
-        earlier = source.card.get("learnt_questions")
-        names |= {question.name for question in source.tree.questions} if earlier is None else set(earlier)
-    return sorted(names)
+        return sorted(question.name for question, known in zip(dataset.tree.questions, voted, strict=True) if known)
+    if source is None or source.tree is None:
+        return []
+    earlier = source.card.get("learnt_questions")
+    return sorted(question.name for question in source.tree.questions) if earlier is None else sorted(earlier)
 
 
 def base_card(kind, config, dataset, rows, *, tree, metadata=(), linear_metadata=()):

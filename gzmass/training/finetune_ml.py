@@ -13,7 +13,8 @@ from gzmass.evaluation import mass_to_light_metrics, vote_metrics
 from gzmass.losses import LabelledMean, SquaredErrorMassToLight, VoteError
 from gzmass.models import build_model, initialise_mass_to_light, load_run, save_run
 from gzmass.models.conventions import IMAGE_KEYS
-from gzmass.models.run import Run, forward
+from gzmass.models.forward import forward, with_label_error
+from gzmass.models.run import Run
 from gzmass.models.validation import write_validation
 from gzmass.training.claim import claim
 from gzmass.training.common import (
@@ -21,6 +22,7 @@ from gzmass.training.common import (
     VOTE_LOSSES,
     base_card,
     check_training,
+    label_error,
     labelled_rows,
     learnt_questions,
     repeated,
@@ -119,7 +121,8 @@ def _train(config, progress, devices, stack):
         dataset.metadata(columns, held_out),
         n_orientations=config.test_time_augmentation,
     )
-    mean, sigma = outputs["log_ml"].T
+    error = label_error(dataset, labelled) if config.loss == "gaussian" else 0.0
+    mean, sigma = with_label_error(outputs["log_ml"], error).T
     true = dataset.log_ml(held_out)[:, 0]
     card = base_card(
         "finetune-ml",
@@ -130,15 +133,14 @@ def _train(config, progress, devices, stack):
         metadata=columns,
         linear_metadata=config.linear_metadata,
     )
+    card["label_error_dex"] = error
     card["validation"] = mass_to_light_metrics(true, mean)
     if tree is not None and tree == dataset.tree and len(dataset.rows("val", "votes")):
         card["validation_votes"] = vote_metrics(
             dataset.votes(held_out), outputs["votes"], tree, dataset.votes(labelled)
         )
     card["n_validation"] = len(held_out)
-    there = [name for name in QUANTITIES if name != "log_ml_g" and name in dataset.table]
-    values = dataset.metadata(there, held_out).astype(float)
-    quantities = {"log_ml_g": mean, **dict(zip(there, values.T, strict=True))}
+    quantities = {"log_ml_g": mean, **_known_quantities(dataset, held_out)}
     card["calibration"] = choose_calibration(true, mean, sigma, quantities)
     arrays, card["domain"]["score"] = domain_arrays(model, config, dataset, labelled, columns, config.linear_metadata)
     if tree is not None:
@@ -152,6 +154,12 @@ def _train(config, progress, devices, stack):
     write_validation(config.out, dataset.table["id"].to_numpy()[held_out], true, mean, sigma, quantities)
     write_galaxies(config, dataset, [training_rows, held_out], source)
     return save_run(config.out, model, card, arrays)
+
+
+def _known_quantities(dataset, rows):
+    """Give what the intervals of galaxies can be grouped by, but for the prediction."""
+    there = [name for name in QUANTITIES if name != "log_ml_g" and name in dataset.table]
+    return dict(zip(there, dataset.metadata(there, rows).astype(float).T, strict=True))
 
 
 def _make_graph(config, dataset, labelled, source, tree):

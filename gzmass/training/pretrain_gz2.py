@@ -106,7 +106,7 @@ def _train(config, progress, devices, stack):
     card = base_card("pretrain-gz2", config, dataset, rows, tree=dataset.tree)
     card["validation"] = vote_metrics(dataset.votes(held_out), fractions, dataset.tree, dataset.votes(rows))
     card["n_validation"] = len(held_out)
-    card["learnt_questions"] = learnt_questions(dataset, rows, source)
+    card["learnt_questions"] = learnt_questions(dataset, rows)
     card["init_from"] = start
     card["epochs"] = len(state.history)
     card["training_seconds"] = state.training_seconds()

@@ -222,10 +222,10 @@ class DecisionTree:
         """
         return self._walk(conditional)[0]
 
-    def with_even_gaps(self, conditional):
-        """Fill questions whose fractions are not known with equal ones, so that what follows from the others is known.
+    def follow(self, conditional):
+        """Follow the tree as far as its questions are known: what hangs on an unknown one is unknown.
 
-        Where all answers of a question lead to the same, it does not matter which are filled in.
+        Where all answers of a question lead to the same, what comes after it does not hang on them.
 
         Parameters
         ----------
@@ -234,13 +234,19 @@ class DecisionTree:
 
         Returns
         -------
-        numpy.ndarray of float
-            Shape (n, n_answers), without NaN.
+        asked : numpy.ndarray of float
+            As from `asked`, shape (n, n_questions), NaN where unknown.
+        joint : numpy.ndarray of float
+            As from `joint`, shape (n, n_answers), NaN where unknown.
         """
         conditional = self._checked(conditional)
-        even = 1 / np.bincount(self.segment)[self.segment]
         unknown = np.isnan(self.question_sums(conditional))[:, self.segment]
-        return np.where(unknown, even, conditional)
+        # even shares for all that is unknown, and one answer alone: what depends on it differs
+        even = 1 / np.bincount(self.segment)[self.segment]
+        first = np.isin(np.arange(self.n_answers), self.starts).astype(float)
+        walks = [self._walk(np.where(unknown, gap, conditional)) for gap in (even, first)]
+        asked, joint = (np.where(np.abs(one - other) < 1e-6, one, np.nan) for one, other in zip(*walks, strict=True))
+        return asked, joint
 
     def joint(self, conditional):
         """Probability that each answer is given: that its question is asked, times its conditional probability.

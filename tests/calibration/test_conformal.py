@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import beta, kstest, norm
 
 from gzmass.calibration import apply_calibration, calibrate_intervals, coverage, coverage_in_thirds, pit, stellar_mass
-from gzmass.calibration.conformal import LEVELS, interval_columns
+from gzmass.calibration.conformal import LEVELS, interval_columns, sigma_scale
 from gzmass.errors import DataError
 
 
@@ -130,3 +130,12 @@ def test_stellar_mass_and_its_error():
     assert np.isnan(mass[1:]).all()
     assert np.isnan(sigma[1:]).all()
     assert stellar_mass(0.3, 0.15, 1e10)[1] == pytest.approx(0.15)
+
+
+def test_predictions_that_were_all_right_leave_something_to_divide_by():
+    calibration = calibrate_intervals(np.zeros(10), np.zeros(10), 1.0)
+    assert sigma_scale(calibration)[0] > 0
+
+
+def test_the_width_of_intervals_is_the_median_one():
+    assert coverage(np.zeros(3), [-1.0, -1.0, -1.0], [1.0, 2.0, 99.0])["width"] == 3.0

@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from scipy.stats import kstest
+from scipy.stats import kstest, norm
 
 from gzmass.calibration import apply_calibration, calibrate_intervals, choose_calibration, coverage_in_thirds, pit
 from gzmass.calibration.conformal import group_numbers, interval_columns, sigma_scale
-from gzmass.calibration.groups import MIN_PER_GROUP, calibrate_groups
+from gzmass.calibration.groups import MIN_PER_GROUP, _interval_score, calibrate_groups
 from gzmass.errors import DataError
 
 
@@ -103,3 +103,13 @@ def test_pit_is_uniform_in_every_group():
     far = quantities["redshift"] > 0.7
     assert kstest(values[far][:500], "uniform").pvalue > 0.01
     assert kstest(pit(true, mean, sigma, calibration)[far][:500], "uniform").pvalue < 1e-4
+
+
+def test_the_score_of_intervals_is_least_for_the_true_quantiles():
+    values, level = np.random.default_rng(0).normal(size=200_000), 0.9
+    names, half = interval_columns(level), norm.ppf((1 + level) / 2)
+    scores = [
+        np.mean(_interval_score(values, dict(zip(names, (-scale * half, scale * half), strict=True)), [level]))
+        for scale in (0.8, 0.95, 1.0, 1.05, 1.25)
+    ]
+    assert np.argmin(scores) == 2

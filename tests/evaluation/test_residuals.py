@@ -83,3 +83,24 @@ def test_galleries_choose_by_residual_and_by_distance_from_the_training_set():
     assert most_out_of_domain(table).tolist() == [3, 1]
     table["domain_score"] = [1.0, 2.0, 9.0, 0.5, np.nan]
     assert most_out_of_domain(table, 2).tolist() == [2, 1]
+
+
+def test_an_answer_needs_more_than_half_of_all_volunteers_not_of_those_who_were_asked(tmp_path):
+    tree = load_tree(
+        {
+            "name": "two",
+            "questions": [
+                {"name": "q", "answers": [{"name": "disc"}, {"name": "other"}]},
+                {"name": "bar", "parents": ["q_disc"], "answers": [{"name": "yes"}, {"name": "no"}]},
+            ],
+        }
+    )
+    table = pd.DataFrame({"id": np.arange(N), "split": "test", "log_ml_g": np.linspace(0, 1, N)})
+    disc = np.where(np.arange(N) < 100, 36.0, 12.0)  # of 40, all of whom see a bar
+    table = table.assign(q_disc_votes=disc, q_other_votes=40 - disc, bar_yes_votes=disc, bar_no_votes=0.0)
+    images = ((k, np.full((NPIX, NPIX), k % 200, dtype=np.uint8)) for k in range(N))
+    write_dataset(tmp_path / "data", table, images, {"npix": NPIX}, tree=tree)
+    dataset = open_dataset(tmp_path / "data")
+    joined = join_truth(table[["id", "log_ml_g"]], dataset, "test")
+    groups = {(group["quantity"], group["group"]): group["n"] for group in residual_groups(joined, dataset, [])}
+    assert groups == {("q", "disc"): 100, ("q", "other"): 200, ("bar", "yes"): 100}

@@ -7,12 +7,15 @@ import pandas as pd
 import pytest
 import yaml
 
+from gzmass.calibration import apply_calibration, calibrate_intervals, coverage_in_thirds
 from gzmass.config import FinetuneConfig
 from gzmass.datasets import open_dataset
 from gzmass.errors import DataError
 from gzmass.models import load_run
 from gzmass.models.domain import describe_domain, out_of_domain
+from gzmass.models.forward import _moments, with_label_error
 from gzmass.models.run import forward, read_card
+from gzmass.models.validation import read_validation
 from gzmass.training import finetune_ml
 
 COLUMNS = ["distance_mpc", "luminosity_g"]
@@ -152,6 +155,45 @@ def test_domain_names_what_lies_outside():
     assert reasons[1].startswith("colour -40 below")
     assert reasons[2] == "distance_mpc missing"
     assert all("image_mean" in r for r in out_of_domain(domain, images[:3] + 60, metadata[:3], columns))
+
+
+@pytest.mark.parametrize("value", [0.2, 200.0, 3.7, 0.262, 1e10])
+@pytest.mark.parametrize("linear", [(), ("pixel_scale_arcsec",)])
+def test_a_column_that_is_the_same_for_all_is_no_reason(value, linear):
+    images = np.random.default_rng(0).normal(60, 10, (50, 16, 16, 1)).clip(0, 255).astype(np.uint8)
+    metadata = np.full((50, 1), value, dtype=np.float32)
+    domain = describe_domain(images, metadata, ["pixel_scale_arcsec"], linear=linear)
+    assert not any("pixel" in why for why in out_of_domain(domain, images, metadata, ["pixel_scale_arcsec"]))
+    other = out_of_domain(domain, images, 1.01 * metadata, ["pixel_scale_arcsec"])
+    assert all("pixel_scale_arcsec" in why for why in other)
+
+
+def test_the_error_of_the_labels_is_in_what_is_calibrated(run, galaxies):
+    dataset = open_dataset(galaxies)
+    assert run.card["label_error_dex"] == pytest.approx(0.05)
+    images, metadata = dataset.images("val"), dataset.metadata(COLUMNS, "val")
+    scatter = forward(run.model, images, metadata, run.card["test_time_augmentation"])["log_ml"][:, 1]
+    np.testing.assert_allclose(run.outputs(images, metadata)["log_ml"][:, 1], np.hypot(scatter, 0.05), rtol=1e-5)
+    held_out = read_validation(run.path)
+    assert (held_out["sigma"] > 0.05).all()
+
+
+def test_intervals_hold_whatever_sigma_is_where_labels_have_errors():
+    """A perfect predictor: the scatter that it predicts, and beside it errors of the labels of the same size."""
+    rng = np.random.default_rng(1)
+    scatter, error, n = rng.uniform(0.01, 0.16, 20_000), 0.1, 20_000
+    true = np.hypot(scatter, error) * rng.normal(size=n)
+    sigma = with_label_error(np.stack([np.zeros(n), scatter], axis=1), error)[:, 1]
+    table = apply_calibration(np.zeros(n), sigma, calibrate_intervals(true, np.zeros(n), sigma))
+    bounds = table[["log_ml_g_lower_68", "log_ml_g_upper_68"]].to_numpy().T
+    assert [third["coverage"] for third in coverage_in_thirds(scatter, true, *bounds)] == pytest.approx(
+        [0.68] * 3, abs=0.02
+    )
+
+
+def test_a_sigma_beyond_what_the_loss_looks_at_is_its_limit():
+    moments = _moments("log_ml", np.array([[0.0, -50.0], [0.0, 500.0]]))
+    np.testing.assert_allclose(moments["square"], np.exp([-20.0, 20.0]))
 
 
 def test_numbers_in_a_column_of_objects_are_numbers(run, galaxies):

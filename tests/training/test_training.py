@@ -1,6 +1,7 @@
 """Pretraining and fine-tuning on a small dataset: what is learnt, and what is kept of an earlier run."""
 
 import shutil
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -207,6 +208,11 @@ def test_questions_that_nobody_voted_on_have_no_fractions(make_dataset, tmp_path
     evaluated = measure_votes(join_truth(predict(run, dataset, "test"), dataset, "test"), dataset, "test")
     assert set(evaluated["unknown"]) == set(unknown)
     assert np.isfinite([q["rmse"] for q in evaluated["questions"]]).all()
+
+    # whatever the run had learnt that it starts from: with the trunk its vote head changes too
+    knows_all = replace(run, card={key: value for key, value in run.card.items() if key != "learnt_questions"})
+    assert learnt_questions(dataset, dataset.rows("train"), knows_all) == run.card["learnt_questions"]
+    assert learnt_questions(dataset, [], knows_all) == sorted(q.name for q in tree.questions)
 
     # a question of which one answer is missing everywhere teaches nothing either; galaxies with no other have no votes
     def without_one_answer(table):

@@ -225,12 +225,22 @@ def test_an_empty_text_or_stem_is_none():
     assert (tree.questions[0].answers[0].stem, tree.questions[0].answers[0].text) == ("disc_yes", "yes")
 
 
-def test_even_gaps_leave_what_follows_from_other_questions_as_it_was():
+def test_what_does_not_hang_on_an_unknown_question_is_followed():
     fractions = GZ2.conditional(random_votes(GZ2, 5, 4))
     gap = np.isin(GZ2.segment, GZ2.segment[[column(GZ2, stem) for stem in GZ2.stems if stem.startswith("t05")]])
     with_gap = np.where(gap, np.nan, fractions)
-    filled = GZ2.with_even_gaps(with_gap)
-    np.testing.assert_array_equal(filled[:, ~gap], fractions[:, ~gap])
-    np.testing.assert_allclose(filled[:, gap], 1 / gap.sum())
+    asked, joint = GZ2.follow(with_gap)
     # all answers to the size of the bulge lead to the same question
-    np.testing.assert_allclose(GZ2.asked(filled), GZ2.asked(fractions))
+    np.testing.assert_allclose(asked, GZ2.asked(fractions))
+    np.testing.assert_allclose(joint[:, ~gap], GZ2.joint(fractions)[:, ~gap])
+    assert np.isnan(joint[:, gap]).all()
+
+
+def test_what_hangs_on_an_unknown_question_is_unknown():
+    fractions = GZ2.conditional(random_votes(GZ2, 5, 4))
+    gap = np.array([stem.startswith("t02") for stem in GZ2.stems])
+    asked, joint = GZ2.follow(np.where(gap, np.nan, fractions))
+    known = [GZ2.questions[k].name[:3] for k in np.flatnonzero(np.isfinite(asked).all(axis=0))]
+    assert known == ["t01", "t02", "t06", "t07", "t08"]
+    assert np.isfinite(joint).all(axis=0).sum() == 15
+    np.testing.assert_allclose(joint[:, :3], GZ2.joint(fractions)[:, :3])
