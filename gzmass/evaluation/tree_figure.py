@@ -40,7 +40,7 @@ def tree_svg(tree, fractions, votes, title):
         page.
     """
     fractions = np.asarray(fractions, dtype=float)
-    asked, joint = tree.asked(fractions[None])[0], tree.joint(fractions[None])[0]
+    asked, joint = (values[0] for values in tree.follow(fractions[None]))
     voted = tree.conditional(np.asarray(votes, dtype=float)[None])[0]
     parts, top, header, answer_row = [], 4, {}, {}
     for index in np.concatenate(tree.levels):

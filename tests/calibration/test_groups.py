@@ -113,3 +113,16 @@ def test_the_score_of_intervals_is_least_for_the_true_quantiles():
         for scale in (0.8, 0.95, 1.0, 1.05, 1.25)
     ]
     assert np.argmin(scores) == 2
+
+
+@pytest.mark.parametrize(("gain", "grouped"), [(0.5, False), (1.5, True)])
+def test_groups_need_a_gain_beyond_its_standard_error(monkeypatch, gain, grouped):
+    noise = np.random.default_rng(0).normal(size=400)
+    noise -= noise.mean()
+    error = np.std(noise, ddof=1) / 20
+
+    def scores(galaxies, by, levels):  # noqa: ARG001
+        return np.full(400, 5.0) if by is None else 5.0 - gain * error - noise
+
+    monkeypatch.setattr("gzmass.calibration.groups._held_out_scores", scores)
+    assert ("groups" in choose_calibration(*galaxies(400, 0))) == grouped

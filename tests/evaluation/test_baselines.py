@@ -8,6 +8,7 @@ from gzmass.datasets import open_dataset
 from gzmass.errors import DataError
 from gzmass.evaluation import baseline_markdown, baseline_table, sample_rows, write_baselines
 from gzmass.evaluation.baselines import _METHODS
+from gzmass.evaluation.image_statistics import image_statistics
 
 N = 300
 
@@ -162,3 +163,14 @@ def test_metadata_below_zero_and_few_labels_count(make_dataset):
 
     assert r2(train) > 0.9  # of the logarithm half of the values would be missing
     assert r2(train[:30]) > 0.3
+
+
+def test_concentration_and_m20_of_a_gaussian_are_the_known_ones():
+    y, x = np.indices((65, 65)) - 32
+    row = image_statistics((250 * np.exp(-(x**2 + y**2) / (2 * 8.0**2)))[None].round().astype(np.uint8)).iloc[0]
+    assert row["concentration"] == pytest.approx(2.5 * np.log10(np.log(0.2) / np.log(0.8)), abs=0.1)
+    # of the light within 2 r50, which is 15/16 of all: the brightest fifth of it, and its moment
+    inner = 15 / 16
+    u, whole = -np.log(1 - 0.2 * inner), -np.log(1 - inner)
+    moment = [1 - (1 + edge) * np.exp(-edge) for edge in (u, whole)]
+    assert row["m20"] == pytest.approx(np.log10(moment[0] / moment[1]), abs=0.05)

@@ -45,3 +45,13 @@ def test_texts_that_look_like_html_are_shown_as_text():
     assert "&lt;script&gt;?" in svg
     assert "&lt;b&gt;&amp;" in svg
     assert "nan" not in svg
+
+
+def test_a_curve_is_as_wide_as_the_probability_of_its_way():
+    fractions = GZ2.conditional(np.random.default_rng(1).dirichlet(np.ones(37), 1))[0]
+    svg = tree_svg(GZ2, fractions, np.ones(37), "tree")
+    widths = np.array([float(width) for width in re.findall(r'class="way"[^>]*stroke-width="([\d.]+)"', svg)])
+    joint = GZ2.joint(fractions[None])[0]
+    expected = np.array([joint[k] for q in range(GZ2.n_questions) for k in np.flatnonzero(GZ2.parents[q])])
+    assert len(widths) == len(expected)
+    assert np.corrcoef(widths, expected)[0, 1] > 0.95
