@@ -34,16 +34,17 @@ def test_galaxies_that_can_not_be_predicted_are_not_left_out(galaxies, tmp_path,
 
 def test_coverage_is_that_of_the_intervals_of_each_level(galaxies, tmp_path, monkeypatch):
     true = open_dataset(galaxies).log_ml("test")[:, 0]
-    n, predictions = len(true), pd.DataFrame({"status": "ok", "status_reason": "", "log_ml_g": true + 0.1})
+    known = np.isfinite(true)
+    predictions = pd.DataFrame({"status": "ok", "status_reason": "", "log_ml_g": true + 0.1})
     for level, outside in ((68, 5), (90, 3), (95, 1)):  # of which the first few lie outside
-        predictions[f"log_ml_g_lower_{level}"] = true + np.where(np.arange(n) < outside, 0.01, -0.01)
+        predictions[f"log_ml_g_lower_{level}"] = true + np.where(np.cumsum(known) <= outside, 0.01, -0.01)
         predictions[f"log_ml_g_upper_{level}"] = true + 0.2
     run = SimpleNamespace(card={"n_train": 3}, tree=None)
     monkeypatch.setattr(gzmass.training, "finetune_ml", lambda *_, **__: run)
     monkeypatch.setattr(gzmass.inference, "predict", lambda *_: predictions)
     found = run_job(one_job(galaxies, tmp_path))
     assert found["rmse_dex"] == pytest.approx(0.1)
-    expected = [(n - outside) / n for outside in (5, 3, 1)]
+    expected = [1 - outside / known.sum() for outside in (5, 3, 1)]
     assert [found[f"coverage_{level}"] for level in (68, 90, 95)] == pytest.approx(expected)
 
 
