@@ -17,7 +17,7 @@ from astropy.utils.exceptions import AstropyWarning
 from gzmass.catalogs.text import open_unpacked, read_layout, with_whole_rows
 from gzmass.errors import DataError
 
-__all__ = ["EXACT", "ROWS", "column_names", "iterate_table", "require_columns"]
+__all__ = ["EXACT", "ROWS", "as_stored", "column_names", "iterate_table", "require_columns"]
 
 #: Rows of a piece, unless something else is asked for.
 ROWS = 50_000
@@ -337,14 +337,31 @@ def _arrow_column(batch, name, element, mask):
     return values if mask is None else pc.if_else(batch.column(mask), pa.scalar(None, values.type), values)
 
 
+def as_stored(numbers, dtype):
+    """Give numbers as a column of some type holds them: one of float32 has -99.9 as its nearest number.
+
+    Parameters
+    ----------
+    numbers : sequence of float
+        The numbers.
+    dtype : numpy.dtype or pandas.api.extensions.ExtensionDtype
+        The type of the column.
+
+    Returns
+    -------
+    list of float
+        The numbers, and for a column of float32 their nearest ones.
+    """
+    nearest = np.array(numbers, dtype=np.float32).tolist() if dtype in ("float32", "Float32") else []
+    return [*numbers, *nearest]
+
+
 def _plain(values, missing, is_id):
     """Turn nullable into plain columns wherever no digit is lost, and the numbers that mean missing into NaN or NA."""
     if missing and pd.api.types.is_string_dtype(values):
         values = values.mask(values.str.strip().isin([f"{number:g}" for number in missing]).astype(bool))
     elif missing and pd.api.types.is_numeric_dtype(values):
-        # a column of float32 holds -99.9 as its nearest number
-        as_stored = np.array(missing, dtype=np.float32).tolist() if values.dtype in ("float32", "Float32") else []
-        absent = values.isin([*missing, *as_stored])
+        absent = values.isin(as_stored(missing, values.dtype))
         if absent.any():
             integer = pd.api.types.is_integer_dtype(values) and isinstance(values.dtype, np.dtype)
             values = (values.astype("Int64") if integer else values).mask(absent)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from gzmass.catalogs.ids import clean_ids
 from gzmass.catalogs.k_corrections import TEMPLATE_BANDS
-from gzmass.catalogs.pieces import EXACT, iterate_table, require_columns
+from gzmass.catalogs.pieces import EXACT, as_stored, iterate_table, require_columns
 from gzmass.catalogs.positions import refuse_hours, sexagesimal_degrees
 from gzmass.errors import ConfigError, DataError
 
@@ -124,7 +124,8 @@ def named_columns(table, mapping, source, judge_hours=True):
         theirs = entry["column"]
         require_columns(table.columns, [theirs], source)
         numbers, in_degrees = _numbers(table[theirs], ours, f"column {theirs!r} of {source!r}")
-        numbers = numbers.where(np.isfinite(numbers) & ~_stand_for_missing(numbers, table[theirs].dtype, entry))
+        missing = as_stored(entry.get("missing") or [], table[theirs].dtype)
+        numbers = numbers.where(np.isfinite(numbers) & ~numbers.isin(missing))
         if not in_degrees:
             numbers = _in_our_unit(numbers, ours, entry, own.get(theirs), source)
         out[ours] = numbers
@@ -161,14 +162,6 @@ def set_aside_rows(table, bad, reason):
     reasons = [reason(row) for _, row in rows.iterrows()]
     listed = list(zip(rows["id"].tolist(), reasons, strict=True))
     return table[~bad].copy(), pd.DataFrame(listed, columns=["id", "reason"])
-
-
-def _stand_for_missing(numbers, dtype, entry):
-    """Which numbers mean a missing value; a column of float32 holds -99.9 as its nearest number."""
-    missing = entry.get("missing") or []
-    if dtype in ("float32", "Float32"):
-        missing = [*missing, *np.array(missing, dtype=np.float32).tolist()]
-    return numbers.isin(missing)
 
 
 def _in_our_unit(numbers, ours, entry, own, source):

@@ -5,6 +5,7 @@ import socket
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gzmass.engine.work import process_lives
 from gzmass.errors import ConfigError
 
 __all__ = ["LOCK", "hold_directory", "refuse_held"]
@@ -121,13 +122,7 @@ def _left_behind(file):
         return requeued
     if pid == os.getpid():
         return file not in _HELD
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:  # it lives, and is of someone else
-        return False
-    return False
+    return not process_lives(pid)
 
 
 def _refusal(file):

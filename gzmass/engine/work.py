@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gzmass.errors import DataError
 
-__all__ = ["fingerprint", "partial_name", "remove_left_behind", "require_space", "write_atomically"]
+__all__ = ["fingerprint", "partial_name", "process_lives", "remove_left_behind", "require_space", "write_atomically"]
 
 _PARTIAL = re.compile(r"\.partial-(?P<host>.+)-(?P<process>\d+)-[0-9a-f]{8}-")
 
@@ -75,7 +75,7 @@ def remove_left_behind(folder):
     """
     for path in folder.glob(".partial-*"):
         made = _PARTIAL.match(path.name)
-        if made is None or made["host"] != _host() or _lives(int(made["process"])):
+        if made is None or made["host"] != _host() or process_lives(int(made["process"])):
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -87,7 +87,19 @@ def _host():
     return socket.gethostname().split(".")[0]
 
 
-def _lives(process):
+def process_lives(process):
+    """Tell whether a process of this host lives.
+
+    Parameters
+    ----------
+    process : int
+        Its number.
+
+    Returns
+    -------
+    bool
+        False if there is none of that number.
+    """
     try:
         os.kill(process, 0)
     except ProcessLookupError:

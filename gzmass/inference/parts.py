@@ -101,11 +101,11 @@ def _load(runs, marks):
 def _open(runs, marks):
     from gzmass.inference.ensemble import load_ensemble  # noqa: PLC0415  Keras, which reading does without
     from gzmass.models import load_run  # noqa: PLC0415
-    from gzmass.models.run import read_card, run_mark  # noqa: PLC0415
+    from gzmass.models.run import run_mark  # noqa: PLC0415
 
     opened = [load_run(run) for run in runs]
     for run, wanted in zip(opened, marks, strict=True):
-        if run_mark(run.path, read_card(run.path)) != wanted:
+        if run_mark(run.path, run.card) != wanted:
             raise DataError(
                 f"The run {str(run.path)!r} is another one on {socket.gethostname()!r} than where the command was "
                 "given: it has changed since, or the worker sees other files."
