@@ -83,7 +83,8 @@ def refuse_hours(ra, dec, where):
     if both_ends or (height >= _TALL_FROM and height > _TALL * np.ptp(ra)):
         raise DataError(
             f"The right ascensions in {where} look like hours: they reach from {ra.min():.2f} to {ra.max():.2f}, the "
-            f"declinations from {dec.min():.1f} to {dec.max():.1f} deg; give them in degrees."
+            f"declinations from {dec.min():.1f} to {dec.max():.1f} deg; give them in degrees, or name their unit "
+            "(hourangle, or deg if they are degrees)."
         )
 
 

@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from gzmass.catalogs.conventions import band_name
 from gzmass.catalogs.k_corrections import TEMPLATE_BANDS
 from gzmass.config import StrictModel
+from gzmass.preparation.columns import Column, ColumnOrName
 from gzmass.preparation.match import MatchSettings
 
-__all__ = ["BRIGHTNESSES", "PrepareConfig", "plain_columns"]
+__all__ = ["BRIGHTNESSES", "PrepareConfig"]
 
 _TEMPLATE_FLUXES = tuple(f"template_{name}_{band}" for name in ("flux", "flux_err") for band in TEMPLATE_BANDS)
 _TEMPLATE_EXTINCTIONS = tuple(f"template_extinction_{band}" for band in TEMPLATE_BANDS)
@@ -25,30 +26,6 @@ BRIGHTNESSES = (
     *_TEMPLATE_EXTINCTIONS,
 )
 _SIDES = ("radii", "arcsec", "pixels", "fraction")
-
-
-class _Column(StrictModel):
-    """A column of a table whose unit or scale is not that of the dataset, or with numbers for a missing value."""
-
-    column: str
-    unit: str | None = None
-    scale: float | None = None
-    missing: Annotated[
-        list[float] | None, BeforeValidator(lambda value: [value] if isinstance(value, int | float) else value)
-    ] = None
-
-    @model_validator(mode="after")
-    def _one_of_both(self):
-        if self.unit is not None and self.scale is not None:
-            raise ValueError("give a unit or a scale, not both")
-        return self
-
-
-# told apart by what is given, so that a mistake within a mapping is told of in the words of the mapping
-_ColumnOrName = Annotated[
-    Annotated[str, Tag("str")] | Annotated[_Column, Tag("[column]")],
-    Discriminator(lambda value: "[column]" if isinstance(value, dict | _Column) else "str"),
-]
 _Hubble = Annotated[float, Field(ge=20, le=200)]
 
 
@@ -113,7 +90,7 @@ class _Galaxies(StrictModel):
 
     file: Path
     id: str = "id"
-    columns: dict[str, _ColumnOrName] = Field(default_factory=lambda: {"ra": "ra", "dec": "dec"})
+    columns: dict[str, ColumnOrName] = Field(default_factory=lambda: {"ra": "ra", "dec": "dec"})
 
 
 _OF_FORMAT = {"columns": "columns", "statistic": "galaxy_zoo_2", "n_votes": "kaggle", "q6_sums_to_one": "kaggle"}
@@ -147,7 +124,7 @@ class _Metadata(StrictModel):
 
     file: Path
     id: str = "id"
-    columns: dict[str, _ColumnOrName]
+    columns: dict[str, ColumnOrName]
     match: MatchSettings = Field(default_factory=MatchSettings)
 
 
@@ -157,7 +134,7 @@ class _MassToLight(StrictModel):
     file: Path | list[Path]
     format: str = "columns"
     id: str | None = None
-    columns: dict[str, _ColumnOrName] = Field(default_factory=dict)
+    columns: dict[str, ColumnOrName] = Field(default_factory=dict)
     where: str | dict[str, list[float]] | None = None
     kind: Literal["measured", "proxy", "simulated"] = "measured"
     imf: str | None = None
@@ -196,7 +173,7 @@ class _Photometry(StrictModel):
     colour_band: str | None = None
     file: Path | None = None
     id: str = "id"
-    columns: dict[Literal[BRIGHTNESSES], _ColumnOrName] = Field(default_factory=dict)
+    columns: dict[Literal[BRIGHTNESSES], ColumnOrName] = Field(default_factory=dict)
     match: MatchSettings = Field(default_factory=MatchSettings)
     colour_pattern: str | None = None
     zero_point: float | None = None
@@ -214,7 +191,7 @@ class _Photometry(StrictModel):
         both = [f"{prefix}extinction" in self.columns for prefix in ("", "colour_")]
         if self.k_correction == "chilingarian" and both[0] != both[1]:
             raise ValueError("the columns extinction and colour_extinction go together: a colour needs both")
-        units = [name for name, column in self.columns.items() if isinstance(column, _Column) and column.unit]
+        units = [name for name, column in self.columns.items() if isinstance(column, Column) and column.unit]
         if self.zero_point is not None and units:
             raise ValueError(f"zero_point and the unit of {units[0]} both say what the fluxes are; give one of them")
         if self.colour_pattern is not None and self.colour_pattern.count("{id}") != 1:
@@ -362,19 +339,3 @@ class PrepareConfig(StrictModel):
     def _matches(self):
         tables = [*self.mass_to_light, *self.metadata, self.votes, self.photometry]
         return [table.match for table in tables if table is not None]
-
-
-def plain_columns(columns):
-    """Make columns plain data.
-
-    Parameters
-    ----------
-    columns : dict
-        Our column to theirs, as configured.
-
-    Returns
-    -------
-    dict
-        Our column to a name or a dict, as `gzmass.catalogs.named_columns` takes it.
-    """
-    return {k: v if isinstance(v, str) else v.model_dump(exclude_none=True) for k, v in columns.items()}

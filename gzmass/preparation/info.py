@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 
 from gzmass.images.stretch import SKY_GREY
-from gzmass.preparation.config import plain_columns
+from gzmass.preparation.columns import plain_columns
 
 __all__ = ["describe"]
 

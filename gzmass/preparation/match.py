@@ -10,6 +10,7 @@ from gzmass.catalogs.ids import optional_ids
 from gzmass.catalogs.tables import read_table
 from gzmass.config import StrictModel
 from gzmass.errors import ConfigError, DataError
+from gzmass.preparation.columns import ColumnOrName, plain_columns
 
 __all__ = ["MatchSettings", "Through", "match_rows", "read_mapping"]
 
@@ -41,8 +42,8 @@ class MatchSettings(StrictModel):
         Largest separation by sky.
     mode : {"best", "mutual"}
         See `gzmass.catalogs.match_sky`.
-    ra, dec : str, optional
-        Columns of the positions by sky.
+    ra, dec : str or Column, optional
+        Columns of the positions by sky, by default ``ra`` and ``dec``.
     through : Through, optional
         A table to go through by id.
     """
@@ -50,8 +51,8 @@ class MatchSettings(StrictModel):
     by: Literal["id", "sky"] = "id"
     radius_arcsec: PositiveFloat = 1.0
     mode: Literal["best", "mutual"] = "mutual"
-    ra: str | None = None
-    dec: str | None = None
+    ra: ColumnOrName | None = None
+    dec: ColumnOrName | None = None
     through: Through | None = None
 
     @model_validator(mode="after")
@@ -68,10 +69,10 @@ class MatchSettings(StrictModel):
 
         Returns
         -------
-        dict of str to str
-            Our column to theirs; empty for a match by id.
+        dict
+            Our column to theirs, as `gzmass.catalogs.named_columns` takes them; empty for a match by id.
         """
-        return {"ra": self.ra or "ra", "dec": self.dec or "dec"} if self.by == "sky" else {}
+        return plain_columns({"ra": self.ra or "ra", "dec": self.dec or "dec"}) if self.by == "sky" else {}
 
     def refuse_positions(self, layout):
         """Refuse names of the positions of a catalogue whose layout gives them.

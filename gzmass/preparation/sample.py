@@ -7,7 +7,7 @@ import pandas as pd
 
 from gzmass.catalogs import clean_ids, named_columns, read_table
 from gzmass.errors import DataError
-from gzmass.preparation.config import plain_columns
+from gzmass.preparation.columns import plain_columns
 from gzmass.preparation.tables import check_columns
 
 __all__ = ["find_sample"]

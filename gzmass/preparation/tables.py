@@ -17,7 +17,8 @@ from gzmass.catalogs.stellar_mass import read_stellar_mass
 from gzmass.catalogs.surveys import describe
 from gzmass.catalogs.tables import named_columns, read_table
 from gzmass.errors import ConfigError
-from gzmass.preparation.config import BRIGHTNESSES, plain_columns
+from gzmass.preparation.columns import plain_columns
+from gzmass.preparation.config import BRIGHTNESSES
 from gzmass.preparation.conventions import (
     bring_to_hubble,
     declared_convention,

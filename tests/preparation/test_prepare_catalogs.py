@@ -65,6 +65,24 @@ def test_tables_of_columns_matched_by_position(config, folder):
         config(mass_to_light={"file": "gswlc.dat", "format": "gswlc", "match": match})
 
 
+def test_positions_to_match_by_are_converted(config, folder):
+    ra, dec = 150 + 0.01 * np.arange(N), 2 + 0.02 * np.arange(N)
+    table = pd.DataFrame({"name": [f"g{k}" for k in range(N)], "RA": ra / 15, "DEC": 60 * dec, "z": 0.1, "ml": 0.2})
+    table.to_csv(folder / "in_hours.csv", index=False)
+    match = {"by": "sky", "ra": {"column": "RA", "unit": "hourangle"}, "dec": {"column": "DEC", "unit": "arcmin"}}
+    part = {"file": "in_hours.csv", "id": "name", "match": match}
+    tables = {
+        "metadata": {**part, "columns": {"redshift": "z"}},
+        "mass_to_light": {**part, "columns": {"log_ml_g": "ml"}},
+    }
+    ds = open_dataset(prepare(config(**tables)).path)
+    assert [row["n_matched"] for row in ds.info["matches"]] == [N, N]
+    assert {row["median_separation_arcsec"] < 1e-3 for row in ds.info["matches"]} == {True}
+    match["ra"]["unit"] = "Jy"
+    with pytest.raises(ConfigError, match=r"'Jy'.*'ra'|'ra'.*'Jy'"):
+        prepare(config(out=folder / "in_jansky", **tables))
+
+
 def test_votes_through_a_table_of_names(config, folder):
     through = {"file": "names.csv", "galaxy": "objid", "catalogue": "dr8"}
     votes = {"file": "gz2.csv", "format": "galaxy_zoo_2", "statistic": "count", "match": {"through": through}}
