@@ -1,62 +1,15 @@
 """A decision tree of questions and answers: validated once, compiled to arrays, with its probabilities in numpy."""
 
-from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import resources
-from pathlib import Path
 
 import numpy as np
-import yaml
 
-from gzmass.engine import UniqueKeyLoader, fingerprint
+from gzmass.engine import fingerprint
 from gzmass.errors import TreeError
+from gzmass.tree.questions import questions_of, tree_data
+from gzmass.tree.structure import check_exclusive, check_names, parent_matrix, parent_stems, topological_levels
 
-__all__ = ["Answer", "DecisionTree", "Question", "load_tree"]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One answer to a question.
-
-    Parameters
-    ----------
-    name : str
-        Name, unique within its question.
-    text : str
-        What a volunteer reads on the button.
-    stem : str
-        Stem of the table columns (``<stem>_votes``, ``<stem>_fraction``), unique within the tree.
-    columns : dict of str to str
-        The column of this answer in other catalogues, by the name of the catalogue (``{"kaggle": "Class1.1"}``).
-    """
-
-    name: str
-    text: str
-    stem: str
-    columns: dict = field(default_factory=dict, hash=False)
-
-
-@dataclass(frozen=True)
-class Question:
-    """One question, its answers and the answers that lead to it.
-
-    Parameters
-    ----------
-    name : str
-        Name, unique within the tree.
-    text : str
-        What a volunteer is asked.
-    answers : tuple of Answer
-        At least two.
-    parents : tuple of str
-        What leads to the question, any one of them: stems of answers, or the name of a question for each of its
-        answers. Empty for a question that everyone is asked.
-    """
-
-    name: str
-    text: str
-    answers: tuple
-    parents: tuple = ()
+__all__ = ["DecisionTree"]
 
 
 class DecisionTree:
@@ -97,15 +50,15 @@ class DecisionTree:
     def __init__(self, name, questions):
         self.name = name
         self.questions = tuple(questions)
-        self._check_names()
+        check_names(self.questions)
         self.answers = tuple(answer for question in self.questions for answer in question.answers)
         self.stems = tuple(answer.stem for answer in self.answers)
         sizes = [len(question.answers) for question in self.questions]
         self.segment = np.repeat(np.arange(len(self.questions)), sizes)
         self.starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(int)
-        self.parents = self._parent_matrix()
-        self.levels = self._topological_levels()
-        self._check_exclusive()
+        self.parents = parent_matrix(self.questions)
+        self.levels = topological_levels(self.questions, self.parents, self.segment)
+        check_exclusive(self.questions, self.parents, self.segment, self.levels)
 
     @property
     def n_questions(self):
@@ -140,8 +93,8 @@ class DecisionTree:
         """
         return fingerprint(
             [
-                [question.name, [answer.stem for answer in question.answers], sorted(self._parent_stems(index))]
-                for index, question in enumerate(self.questions)
+                [question.name, [answer.stem for answer in question.answers], sorted(parents)]
+                for question, parents in zip(self.questions, parent_stems(self.questions), strict=True)
             ]
         )
 
@@ -296,21 +249,7 @@ class DecisionTree:
         dict
             What `from_dict` takes: the tree made from it is equal to this one.
         """
-        return {
-            "name": self.name,
-            "questions": [
-                {
-                    "name": question.name,
-                    "text": question.text,
-                    "parents": list(question.parents),
-                    "answers": [
-                        {"name": a.name, "text": a.text, "stem": a.stem, "columns": dict(a.columns)}
-                        for a in question.answers
-                    ],
-                }
-                for question in self.questions
-            ],
-        }
+        return tree_data(self.name, self.questions)
 
     @classmethod
     def from_dict(cls, data, source="tree"):
@@ -335,186 +274,8 @@ class DecisionTree:
         TreeError
             A key is missing, unknown or of the wrong kind, or the tree contradicts itself.
         """
-        _check_keys(data, {"name", "questions"}, {"source"}, source)
-        questions = []
-        for number, q in enumerate(_list(data["questions"], f"{source}: questions")):
-            where = f"{source}: question {number + 1}"
-            _check_keys(q, {"name", "answers"}, {"text", "parents"}, where)
-            where = f"{source}: question {q['name']!r}"
-            answers = []
-            for a in _list(q["answers"], f"{where}: answers"):
-                _check_keys(a, {"name"}, {"text", "stem", "columns"}, f"{where}: answer")
-                name = _text(a["name"], f"{where}: the name of an answer")
-                stem = _text(a.get("stem"), f"{where}: answer {name!r}: stem", f"{q['name']}_{name}")
-                columns = a.get("columns") or {}
-                if not isinstance(columns, dict):
-                    raise TreeError(f"{where}: answer {name!r}: columns must be a mapping. Received: {columns!r}.")
-                text = _text(a.get("text"), f"{where}: answer {name!r}: text", name)
-                answers.append(Answer(name, text, stem, dict(columns)))
-            parents = tuple(_text(p, f"{where}: a parent") for p in _list(q.get("parents") or [], f"{where}: parents"))
-            text = _text(q.get("text"), f"{where}: text", str(q["name"]))
-            questions.append(Question(_text(q["name"], f"{where}: name"), text, tuple(answers), parents))
+        questions = questions_of(data, source)
         try:
             return cls(str(data["name"]), questions)
         except TreeError as error:
             raise TreeError(f"{source}: {error}") from None
-
-    # ---- validation ----------------------------------------------------------------------------------------------
-
-    def _check_names(self):
-        if not self.questions:
-            raise TreeError("A tree needs at least one question.")
-        names = [question.name for question in self.questions]
-        stems = [answer.stem for question in self.questions for answer in question.answers]
-        if twice := _first_repeated([*names, *stems]):
-            raise TreeError(f"The name {twice!r} is used twice; every question and every answer's stem needs its own.")
-        for question in self.questions:
-            if len(question.answers) < 2:
-                raise TreeError(
-                    f"Question {question.name!r} has {len(question.answers)} answer(s); a question needs at least two."
-                )
-            if twice := _first_repeated([answer.name for answer in question.answers]):
-                raise TreeError(f"Question {question.name!r} has two answers with the name {twice!r}.")
-
-    def _parent_stems(self, index):
-        by_question = {question.name: [a.stem for a in question.answers] for question in self.questions}
-        stems = set()
-        for parent in self.questions[index].parents:
-            stems.update(by_question.get(parent, [parent]))
-        return stems
-
-    def _parent_matrix(self):
-        position = {stem: k for k, stem in enumerate(self.stems)}
-        matrix = np.zeros((self.n_questions, self.n_answers), dtype=bool)
-        for index, question in enumerate(self.questions):
-            for stem in self._parent_stems(index):
-                if stem not in position:
-                    raise TreeError(
-                        f"Question {question.name!r} has the parent {stem!r}, which is neither the stem of an answer "
-                        "nor the name of a question."
-                    )
-                matrix[index, position[stem]] = True
-        return matrix
-
-    def _topological_levels(self):
-        # needs[q, p]: question q waits for question p
-        needs = np.zeros((self.n_questions, self.n_questions), dtype=bool)
-        for index in range(self.n_questions):
-            needs[index, self.segment[self.parents[index]]] = True
-        levels, done = [], np.zeros(self.n_questions, dtype=bool)
-        while not done.all():
-            ready = ~done & ~(needs & ~done).any(axis=1)
-            if not ready.any():
-                names = ", ".join(repr(self.questions[i].name) for i in np.flatnonzero(~done))
-                raise TreeError(f"The questions {names} lie on, or behind, a cycle: they can never be asked.")
-            levels.append(np.flatnonzero(ready))
-            done |= ready
-        return tuple(levels)
-
-    def _check_exclusive(self):
-        """Refuse two parents of one question that a volunteer can give both: the sum of their chances is not one.
-
-        ``together[i, j]`` says whether answers i and j can both be given. The later of two questions is never an
-        ancestor of the earlier one, so its answers go with whatever one of its parents goes with.
-        """
-        order = np.concatenate(self.levels)
-        together = np.zeros((self.n_answers, self.n_answers), dtype=bool)
-        earlier = []
-        for index in order:
-            own = np.flatnonzero(self.segment == index)
-            for other in earlier:
-                possible = together[self.parents[index], other].any() if self.parents[index].any() else True
-                together[own, other] = together[other, own] = possible
-            together[own, own] = True
-            earlier.extend(own)
-        for index, question in enumerate(self.questions):
-            parents = np.flatnonzero(self.parents[index])
-            clash = np.argwhere(np.triu(together[np.ix_(parents, parents)], k=1))
-            if len(clash):
-                first, second = (self.stems[parents[i]] for i in clash[0])
-                raise TreeError(
-                    f"Question {question.name!r} has the parents {first!r} and {second!r}, which one volunteer can "
-                    "give both; the parents of a question must exclude each other."
-                )
-
-
-def load_tree(tree):
-    """Load a decision tree by the name of a built-in one or from a YAML file.
-
-    Parameters
-    ----------
-    tree : str, pathlib.Path, dict or DecisionTree
-        ``"gz2"`` for the Galaxy Zoo 2 tree [1]_, the path of a YAML file of the same form as ``gzmass/tree/gz2.yaml``,
-        the plain data of a tree, or a tree (returned as it is).
-
-    Returns
-    -------
-    DecisionTree
-        The validated tree.
-
-    Raises
-    ------
-    TreeError
-        The file is missing, is not YAML, or the tree contradicts itself.
-
-    References
-    ----------
-    .. [1] Willett et al. 2013, MNRAS 435, 2835
-    """
-    if isinstance(tree, DecisionTree):
-        return tree
-    if isinstance(tree, dict):
-        return DecisionTree.from_dict(tree)
-    path = Path(tree)
-    if path.suffix in {".yaml", ".yml"}:
-        if not path.is_file():
-            raise TreeError(f"The tree file {str(path)!r} does not exist.")
-        source, read = str(path), path.read_text
-    else:
-        built_in = {p.name.removesuffix(".yaml"): p for p in _built_in_files()}
-        if str(tree) not in built_in:
-            raise TreeError(
-                f"There is no tree {str(tree)!r}; allowed are {', '.join(map(repr, sorted(built_in)))} "
-                "or the path of a .yaml file."
-            )
-        source, read = str(tree), built_in[str(tree)].read_text
-    try:
-        data = yaml.load(read(encoding="utf-8"), UniqueKeyLoader)  # noqa: S506  a safe loader
-    except yaml.constructor.ConstructorError as error:
-        raise TreeError(f"{source}: {error.problem}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TreeError(f"{source} is not a YAML file: {str(error).splitlines()[0]}.") from None
-    return DecisionTree.from_dict(data, source=source)
-
-
-def _built_in_files():
-    return [p for p in resources.files("gzmass.tree").iterdir() if p.name.endswith(".yaml")]
-
-
-def _text(value, where, default=None):
-    """Text as it stands in a file; YAML makes of yes and no what is none, and nothing of an empty key."""
-    if value is None and default is not None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise TreeError(f"{where} must be text. Received: {value!r}; put it in quotes.")
-    return str(value)
-
-
-def _first_repeated(names):
-    seen = set()
-    return next((name for name in names if name in seen or seen.add(name)), None)
-
-
-def _check_keys(data, needed, allowed, where):
-    if not isinstance(data, dict):
-        raise TreeError(f"{where} must be a mapping with the keys {sorted(needed)}. Received: {data!r}.")
-    if missing := needed - set(data):
-        raise TreeError(f"{where} lacks the key {min(missing)!r}.")
-    if unknown := set(data) - needed - allowed:
-        raise TreeError(f"{where} has the key {min(map(str, unknown))!r}; allowed are {sorted(needed | allowed)}.")
-
-
-def _list(value, where):
-    if not isinstance(value, list):
-        raise TreeError(f"{where} must be a list. Received: {value!r}.")
-    return value

@@ -1,6 +1,5 @@
 """The decision tree as data, against a brute-force enumeration of all walks down it."""
 
-import copy
 import sys
 from pathlib import Path
 
@@ -10,20 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gzmass.errors import TreeError
-from gzmass.tree import DecisionTree, load_tree
+from gzmass.tree import load_tree
 
 sys.path.insert(0, str(Path(__file__).parent))
 from random_trees import enumerate_walks, trees
 
 GZ2 = load_tree("gz2")
-DATA = {
-    "name": "mini",
-    "questions": [
-        {"name": "disc", "answers": [{"name": "yes"}, {"name": "no"}]},
-        {"name": "bar", "parents": ["disc_yes"], "answers": [{"name": "yes"}, {"name": "no"}]},
-        {"name": "odd", "parents": ["bar", "disc_no"], "answers": [{"name": "yes"}, {"name": "no"}]},
-    ],
-}
 
 
 def random_votes(tree, seed, n=1):
@@ -114,115 +105,6 @@ def test_missing_fractions_of_an_asked_question_are_passed_on():
 def test_wrong_number_of_columns_is_named():
     with pytest.raises(TreeError, match=r"37 answers .* shape \(2, 36\)"):
         GZ2.joint(np.ones((2, 36)))
-
-
-# ---- as data ---------------------------------------------------------------------------------------------------------
-
-
-def test_dict_round_trip_keeps_tree_and_hash():
-    again = DecisionTree.from_dict(GZ2.to_dict())
-    assert again == GZ2
-    assert again.to_dict() == GZ2.to_dict()
-    assert load_tree(GZ2) is GZ2
-
-
-def test_user_tree_from_yaml(tmp_path):
-    path = tmp_path / "mini.yaml"
-    path.write_text(
-        "name: mini\nquestions:\n"
-        "- {name: disc, answers: [{name: 'yes'}, {name: 'no', stem: round}]}\n"
-        "- {name: bar, parents: [disc_yes], answers: [{name: 'yes'}, {name: 'no'}]}\n",
-        encoding="utf-8",
-    )
-    tree = load_tree(path)
-    assert tree.stems == ("disc_yes", "round", "bar_yes", "bar_no")
-    np.testing.assert_allclose(tree.joint([[0.25, 0.75, 0.4, 0.6]]), [[0.25, 0.75, 0.1, 0.15]])
-
-
-def test_hash_ignores_texts_and_columns_but_not_structure():
-    tree = DecisionTree.from_dict(DATA)
-    data = copy.deepcopy(DATA)
-    data["questions"][0]["text"] = "Is there a disc?"
-    data["questions"][0]["answers"][0] |= {"text": "Yes!", "columns": {"mine": "x"}}
-    assert DecisionTree.from_dict(data).hash == tree.hash
-    same = copy.deepcopy(DATA)
-    same["questions"][2]["parents"] = ["disc_no", "bar_no", "bar_yes"]
-    assert DecisionTree.from_dict(same).hash == tree.hash
-    other = copy.deepcopy(DATA)
-    other["questions"][2]["parents"] = ["bar"]
-    assert DecisionTree.from_dict(other).hash != tree.hash
-    renamed = copy.deepcopy(DATA)
-    renamed["questions"][1]["answers"][0]["name"] = "strong"
-    assert DecisionTree.from_dict(renamed).hash != tree.hash
-    assert GZ2.hash == "56424bf6a8f6fb7d"
-
-
-def change(path, value):
-    """The data with one entry replaced, or removed for ``...``."""
-    data = copy.deepcopy(DATA)
-    *way, last = path
-    place = data
-    for key in way:
-        place = place[key]
-    if value is ...:
-        del place[last]
-    else:
-        place[last] = value
-    return data
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "message"),
-    [
-        (["name"], ..., "lacks the key 'name'"),
-        (
-            ["questions", 0, "answers", 0, "name"],
-            True,
-            "the name of an answer must be text. Received: True; put it in q",
-        ),
-        (["questions", 0, "answers", 0, "stem"], False, "stem must be text. Received: False"),
-        (["questions", 0, "name"], None, "name must be text. Received: None"),
-        (["questions", 0, "text"], ["Is it?"], "text must be text. Received: "),
-        (["question"], [], r"has the key 'question'; allowed are"),
-        (["questions"], {}, "questions must be a list"),
-        (["questions"], [], "at least one question"),
-        (["questions", 0], "disc", "question 1 must be a mapping"),
-        (["questions", 0, "answers"], ..., "question 1 lacks the key 'answers'"),
-        (["questions", 0, "answers"], [{"name": "yes"}], "has 1 answer"),
-        (["questions", 0, "answers", 1, "name"], "yes", "'disc_yes' is used twice"),
-        (["questions", 0, "answers", 1], {"name": "yes", "stem": "other"}, "two answers with the name 'yes'"),
-        (["questions", 0, "answers", 1, "txt"], "no", "has the key 'txt'"),
-        (["questions", 1, "name"], "disc", "'disc' is used twice"),
-        (["questions", 1, "parents"], ["disk_yes"], "parent 'disk_yes', which is neither"),
-        (["questions", 1, "parents"], "disc_yes", "parents must be a list"),
-        (["questions", 1, "parents"], ["odd_yes"], "'bar', 'odd' lie on, or behind, a cycle"),
-        (["questions", 1, "parents"], ["bar_yes"], "'bar', 'odd' lie on, or behind, a cycle"),
-        (["questions", 2, "parents"], ["bar_yes", "disc_yes"], "'disc_yes' and 'bar_yes', which one volunteer"),
-        (["questions", 1, "parents"], [], "'disc_no' and 'bar_yes', which one volunteer"),
-    ],
-)
-def test_every_mistake_is_named(path, value, message):
-    with pytest.raises(TreeError, match=f"^mine.*{message}"):
-        DecisionTree.from_dict(change(path, value), source="mine")
-
-
-def test_files_that_are_no_trees(tmp_path):
-    with pytest.raises(TreeError, match=r"nowhere\.yaml' does not exist"):
-        load_tree(tmp_path / "nowhere.yaml")
-    with pytest.raises(TreeError, match="no tree 'gz3'; allowed are 'gz2'"):
-        load_tree("gz3")
-    broken = tmp_path / "broken.yaml"
-    broken.write_text("name: [", encoding="utf-8")
-    with pytest.raises(TreeError, match="is not a YAML file"):
-        load_tree(broken)
-    broken.write_text("name: a\nquestions: []\nname: b\n", encoding="utf-8")
-    with pytest.raises(TreeError, match=r"broken.yaml: the key 'name' stands twice"):
-        load_tree(broken)
-
-
-def test_an_empty_text_or_stem_is_none():
-    tree = DecisionTree.from_dict(change(["questions", 0, "answers", 0], {"name": "yes", "text": None, "stem": None}))
-    assert (tree.questions[0].answers[0].stem, tree.questions[0].answers[0].text) == ("disc_yes", "yes")
 
 
 def test_what_does_not_hang_on_an_unknown_question_is_followed():
