@@ -482,7 +482,7 @@ def baselines(
         list[str] | None, typer.Option(metavar="COLUMN", help="Metadata; may be repeated. Default: all that vary.")
     ] = None,
     n_labels: Annotated[int | None, typer.Option(min=1, help="Learn from so many labels, as finetune-ml does.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of their choice and of the boosting.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of their choice and of the boosting.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The table: .md with .csv beside it, or the other way.")] = None,
 ):
     """Measure what a network must beat. How far luminosity, colour, metadata and simple image statistics go."""

@@ -39,7 +39,7 @@ def compare_runs(joined, dataset, split, sections, compare):
             "votes": votes and votes["joint"],
         }
     ]
-    scored = iter([row for row in ml["table"] if row["kind"] == "compare"] if ml else ())
+    scored = iter([row for row in ml["table"] if row["kind"] == "compare"] if ml else ())  # of runs with M/L
     for name, predictions in compare:
         other = join_truth(predictions, dataset, split)
         other = other[other["id"].isin(joined["id"])].reset_index(drop=True)
@@ -47,7 +47,7 @@ def compare_runs(joined, dataset, split, sections, compare):
         rows.append(
             {
                 "name": str(name),
-                "mass_to_light": next(scored, None),
+                "mass_to_light": next(scored, None) if "log_ml_g" in predictions.columns else None,
                 "coverage": _overall(measure_coverage(other)[0]) if ml else None,
                 "votes": None if isinstance(other_votes, str) else other_votes["joint"],
             }

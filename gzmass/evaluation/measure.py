@@ -6,6 +6,7 @@ import pandas as pd
 from gzmass.calibration.conformal import LEVELS, interval_columns, interval_scores, pit, sigma_scale
 from gzmass.calibration.coverage import coverage, coverage_in_thirds
 from gzmass.calibration.stellar_mass import stellar_mass
+from gzmass.datasets.catalogue import COLUMNS
 from gzmass.datasets.layout import bounds_on_r2
 from gzmass.errors import DataError
 from gzmass.evaluation.baselines import mass_to_light_baselines, sample_rows
@@ -20,6 +21,8 @@ __all__ = [
     "pit_values",
 ]
 
+# columns that joining adds, which a dataset of a user may have, too
+_JOINED = ("row", "true_log_ml_g", "true_log_ml_g_err", "true_log_mstar")
 _BOUNDS = ("image", "image_and_luminosity")  # inputs that a dataset may have a bound for
 THIRDS = {  # quantity: column of the joined table
     "M/L label": "true_log_ml_g",
@@ -48,7 +51,9 @@ def join_truth(predictions, dataset, split=None):
     pandas.DataFrame
         Ordered by id: ``row`` (row number in the dataset), the columns of the predictions,
         ``true_log_ml_g``, ``true_log_ml_g_err``, ``true_log_mstar`` (if the dataset has it) and the other
-        columns of the dataset, which stand where the predictions have one of the same name.
+        columns of the dataset. Where both have a column of the same name, the dataset's stands if it is of the
+        dataset contract (such as ``redshift``), else that of the predictions: a catalogue may call its voted
+        fractions what predicted ones are called here.
 
     Raises
     ------
@@ -68,16 +73,12 @@ def join_truth(predictions, dataset, split=None):
     if "status" in predictions.columns and len(predictions):
         failed = predictions["status"] == "failed"
         if failed.all():
-            raise DataError(f"None of the galaxies could be predicted: {predictions['status_reason'].iloc[0]}.")
+            reason = predictions.get("status_reason", pd.Series("no reason is given", predictions.index)).iloc[0]
+            raise DataError(f"None of the galaxies could be predicted: {reason}.")
         predictions = predictions[~failed]
     rows = np.asarray(dataset.rows(split), dtype=int)
-    truth = dataset.table.iloc[rows].reset_index(drop=True)
+    truth = _truth(dataset.table.iloc[rows].reset_index(drop=True), predictions.columns)
     truth.insert(0, "row", rows)
-    for name in ("log_ml_g", "log_ml_g_err", "log_mstar"):
-        if name in truth.columns:
-            truth = truth.rename(columns={name: f"true_{name}"})
-        elif name != "log_mstar":
-            truth[f"true_{name}"] = np.nan
     predicted = [name for name in predictions.columns if name == "id" or name not in truth.columns]
     joined = truth.merge(predictions[predicted], on="id", how="inner", validate="one_to_one")
     if joined.empty:
@@ -86,6 +87,18 @@ def join_truth(predictions, dataset, split=None):
             f"{split or 'all'!r} of {dataset.path}."
         )
     return joined.sort_values("id", kind="stable").reset_index(drop=True)
+
+
+def _truth(table, predicted):
+    """Take what the dataset knows, under names that the predictions have not."""
+    theirs = [name for name in table if name in _JOINED or (name in predicted and name not in COLUMNS)]
+    table = table.drop(columns=theirs)
+    for name in ("log_ml_g", "log_ml_g_err", "log_mstar"):
+        if name in table.columns:
+            table = table.rename(columns={name: f"true_{name}"})
+        elif name != "log_mstar":
+            table[f"true_{name}"] = np.nan
+    return table
 
 
 def _kind_of_ids(ids):
@@ -111,7 +124,7 @@ def measure_mass_to_light(joined, dataset, split, *, card=None, baselines=True, 
     baselines : bool, default True
         Whether to train and score the baselines.
     compare : sequence of tuple
-        Other runs: pairs of a name and a predictions table.
+        Other runs: pairs of a name and a predictions table; one without M/L has no row.
     train_rows : array_like of int or None, default None
         Rows that the run learned from, for the baselines; None takes all rows of the split train with M/L.
 
@@ -147,11 +160,10 @@ def measure_mass_to_light(joined, dataset, split, *, card=None, baselines=True, 
             add, dataset, split, labelled["row"].to_numpy(), train_rows, (card or {}).get("metadata") or None
         )
     for name, other in compare:
-        if not {"id", "log_ml_g"} <= set(other.columns) or other["id"].duplicated().any():
-            raise DataError(
-                f"The predictions of {str(name)!r} need the columns id, each once, and log_ml_g. "
-                f"Received: {list(other.columns)}."
-            )
+        if "id" not in other.columns or other["id"].duplicated().any():
+            raise DataError(f"The predictions of {str(name)!r} need a column 'id' with each id once.")
+        if "log_ml_g" not in other.columns:
+            continue  # of votes alone
         values = other.set_index("id")["log_ml_g"].reindex(labelled["id"]).to_numpy(float)
         add(str(name), "compare", np.arange(len(true)), values)
     result["explainable"] = {

@@ -151,7 +151,8 @@ def vote_metrics(votes, fractions, tree, train_votes=None, *, n_bins=10, n_resam
         ``questions``, a list with one dict a question: ``question``, ``text``, ``answers`` (their texts), ``n``
         (galaxies with votes on it), ``votes`` (their sum), ``rmse``, ``rmse_error``, ``rmse_mean`` (predicting the
         mean), ``calibration_error`` and ``reliability`` (the bins of each answer, see `reliability`). And ``joint``:
-        ``n`` (galaxies), ``n_answers`` (known columns), ``rmse``, ``rmse_error``, ``rmse_mean``.
+        ``n`` (galaxies), ``n_answers`` (known columns), ``rmse``, ``rmse_error``, ``rmse_mean`` (of an answer
+        that no training galaxy has votes for, the mean of the galaxies themselves).
 
     Raises
     ------
@@ -166,12 +167,12 @@ def vote_metrics(votes, fractions, tree, train_votes=None, *, n_bins=10, n_resam
                 f"The tree {tree.name!r} has {tree.n_answers} answers: votes must have the shape "
                 f"(n, {tree.n_answers}). Received: shape {array.shape}."
             )
-    votes = np.where(np.isnan(fractions), np.nan, votes)
+    known = np.where(np.isnan(fractions), np.nan, votes)
     questions = []
     for question, start in zip(tree.questions, tree.starts, strict=True):
         own = slice(start, start + len(question.answers))
         # where there is no fraction there are no votes by now: what stands for it counts nowhere
-        parts = (votes[:, own], np.nan_to_num(fractions[:, own]), train_votes[:, own])
+        parts = (known[:, own], np.nan_to_num(fractions[:, own]), train_votes[:, own])
         numbers = _question_metrics(*parts, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
         answers = [answer.text for answer in question.answers]
         questions.append({"question": question.name, "text": question.text, "answers": answers, **numbers})
@@ -254,7 +255,8 @@ def bootstrap_errors(sums, statistic, n_resamples=200, seed=0):
     Returns
     -------
     dict of str to float
-        Standard deviation of each statistic over the resamples; NaN for fewer than two galaxies.
+        Standard deviation of each statistic over the resamples; NaN for fewer than two galaxies, and where the
+        statistic is not defined in more than one resample in a hundred, as R2 is not if one galaxy is drawn alone.
     """
     if len(sums) < 2:
         return dict.fromkeys(statistic(np.full((1, sums.shape[1]), np.nan)), np.nan)
@@ -264,7 +266,8 @@ def bootstrap_errors(sums, statistic, n_resamples=200, seed=0):
     with np.errstate(invalid="ignore", divide="ignore"):
         values = statistic(times @ sums)
     finite = {name: value[np.isfinite(value)] for name, value in values.items()}
-    return {name: float(np.std(value, ddof=1)) if len(value) > 1 else np.nan for name, value in finite.items()}
+    enough = max(2, 0.99 * len(times))
+    return {name: float(np.std(value, ddof=1)) if len(value) >= enough else np.nan for name, value in finite.items()}
 
 
 @lru_cache(maxsize=8)
@@ -349,13 +352,9 @@ def _curves(sums):
 
 
 def _joint_metrics(votes, fractions, tree, train_votes, *, n_resamples, seed):
-    train_sum, train_n = np.zeros(tree.n_answers), np.zeros(tree.n_answers)
-    for start in range(0, len(train_votes), CHUNK):
-        truth = joint_truth(train_votes[start : start + CHUNK], tree)
-        train_sum += np.nansum(truth, axis=0)
-        train_n += np.isfinite(truth).sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        mean = train_sum / train_n
+    mean = _mean_joint(train_votes, tree)
+    if np.isnan(mean).any():
+        mean = np.where(np.isnan(mean), _mean_joint(votes, tree), mean)
     sums, columns = [np.zeros((3, 0))], np.zeros(tree.n_answers, dtype=bool)
     for start in range(0, len(votes), CHUNK):
         truth = joint_truth(votes[start : start + CHUNK], tree)
@@ -367,6 +366,15 @@ def _joint_metrics(votes, fractions, tree, train_votes, *, n_resamples, seed):
     sums = np.concatenate(sums, axis=1)
     sums = sums[:, sums[0] > 0].T
     return {"n": len(sums), "n_answers": int(columns.sum()), **_rmse_and_mean(sums, n_resamples, seed)}
+
+
+def _mean_joint(votes, tree):
+    total, n = np.zeros(tree.n_answers), np.zeros(tree.n_answers)
+    for start in range(0, len(votes), CHUNK):
+        truth = joint_truth(votes[start : start + CHUNK], tree)
+        total += np.nansum(truth, axis=0)
+        n += np.isfinite(truth).sum(axis=0)
+    return total / np.where(n > 0, n, np.nan)
 
 
 def _rmse_and_mean(sums, n_resamples, seed):

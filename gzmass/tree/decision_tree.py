@@ -6,7 +6,7 @@ import numpy as np
 
 from gzmass.engine import fingerprint
 from gzmass.errors import TreeError
-from gzmass.tree.questions import questions_of, tree_data
+from gzmass.tree.questions import questions_of, text_of, tree_data
 from gzmass.tree.structure import check_exclusive, check_names, parent_matrix, parent_stems, topological_levels
 
 __all__ = ["DecisionTree"]
@@ -194,12 +194,14 @@ class DecisionTree:
         """
         conditional = self._checked(conditional)
         unknown = np.isnan(self.question_sums(conditional))[:, self.segment]
-        # even shares for all that is unknown, and one answer alone: what depends on it differs
-        even = 1 / np.bincount(self.segment)[self.segment]
+        # even shares for all that is unknown, one answer alone, and shares as if at random: what depends on it differs,
+        # and where it does not between two of them by chance it does in the third
+        size = np.bincount(self.segment)[self.segment]
         first = np.isin(np.arange(self.n_answers), self.starts).astype(float)
-        walks = [self._walk(np.where(unknown, gap, conditional)) for gap in (even, first)]
-        asked, joint = (np.where(np.abs(one - other) < 1e-6, one, np.nan) for one, other in zip(*walks, strict=True))
-        return asked, joint
+        uneven = np.random.default_rng(0).uniform(0.1, 1.0, self.n_answers)
+        uneven /= np.add.reduceat(uneven, self.starts)[self.segment]
+        walks = [self._walk(np.where(unknown, gap, conditional)) for gap in (1 / size, first, uneven)]
+        return tuple(np.where(np.ptp(values, axis=0) < 1e-6, values[0], np.nan) for values in zip(*walks, strict=True))
 
     def joint(self, conditional):
         """Probability that each answer is given: that its question is asked, times its conditional probability.
@@ -276,6 +278,6 @@ class DecisionTree:
         """
         questions = questions_of(data, source)
         try:
-            return cls(str(data["name"]), questions)
+            return cls(text_of(data["name"], f"{source}: name"), questions)
         except TreeError as error:
             raise TreeError(f"{source}: {error}") from None

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from gzmass.errors import TreeError
 
-__all__ = ["Answer", "Question", "questions_of", "tree_data"]
+__all__ = ["Answer", "Question", "questions_of", "text_of", "tree_data"]
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ def questions_of(data, source):
         _check_keys(q, {"name", "answers"}, {"text", "parents"}, where)
         where = f"{source}: question {q['name']!r}"
         answers = tuple(_answer(a, q["name"], where) for a in _list(q["answers"], f"{where}: answers"))
-        parents = tuple(_text(p, f"{where}: a parent") for p in _list(q.get("parents") or [], f"{where}: parents"))
-        text = _text(q.get("text"), f"{where}: text", str(q["name"]))
-        questions.append(Question(_text(q["name"], f"{where}: name"), text, answers, parents))
+        parents = tuple(text_of(p, f"{where}: a parent") for p in _list(q.get("parents") or [], f"{where}: parents"))
+        text = text_of(q.get("text"), f"{where}: text", str(q["name"]))
+        questions.append(Question(text_of(q["name"], f"{where}: name"), text, answers, parents))
     return questions
 
 
@@ -117,24 +117,44 @@ def tree_data(name, questions):
     }
 
 
-def _answer(data, question, where):
-    _check_keys(data, {"name"}, {"text", "stem", "columns"}, f"{where}: answer")
-    name = _text(data["name"], f"{where}: the name of an answer")
-    where = f"{where}: answer {name!r}"
-    stem = _text(data.get("stem"), f"{where}: stem", f"{question}_{name}")
-    columns = data.get("columns") or {}
-    if not isinstance(columns, dict):
-        raise TreeError(f"{where}: columns must be a mapping. Received: {columns!r}.")
-    return Answer(name, _text(data.get("text"), f"{where}: text", name), stem, dict(columns))
+def text_of(value, where, default=None):
+    """Take text as it stands in a file; YAML makes of yes and no what is none, and nothing of an empty key.
 
+    Parameters
+    ----------
+    value : object
+        What was read.
+    where : str
+        What it is called in an error.
+    default : str, optional
+        What stands for nothing.
 
-def _text(value, where, default=None):
-    """Text as it stands in a file; YAML makes of yes and no what is none, and nothing of an empty key."""
+    Returns
+    -------
+    str
+        The text; that of a number.
+
+    Raises
+    ------
+    TreeError
+        It is no text.
+    """
     if value is None and default is not None:
         return default
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise TreeError(f"{where} must be text. Received: {value!r}; put it in quotes.")
     return str(value)
+
+
+def _answer(data, question, where):
+    _check_keys(data, {"name"}, {"text", "stem", "columns"}, f"{where}: answer")
+    name = text_of(data["name"], f"{where}: the name of an answer")
+    where = f"{where}: answer {name!r}"
+    stem = text_of(data.get("stem"), f"{where}: stem", f"{question}_{name}")
+    columns = data.get("columns") or {}
+    if not isinstance(columns, dict):
+        raise TreeError(f"{where}: columns must be a mapping. Received: {columns!r}.")
+    return Answer(name, text_of(data.get("text"), f"{where}: text", name), stem, dict(columns))
 
 
 def _check_keys(data, needed, allowed, where):

@@ -16,7 +16,13 @@ from gzmass.errors import ConfigError, DataError
 from gzmass.evaluation import evaluate, mass_to_light_metrics
 from gzmass.evaluation.baselines import mass_to_light_baselines, metadata_columns
 from gzmass.evaluation.image_statistics import image_statistics
-from gzmass.evaluation.measure import join_truth, measure_mass_to_light, pit_values
+from gzmass.evaluation.measure import (
+    join_truth,
+    measure_mass_to_light,
+    measure_stellar_mass,
+    measure_votes,
+    pit_values,
+)
 from gzmass.evaluation.plots import _short, log_ml_label, pit_histogram, predicted_against_true
 from gzmass.evaluation.wording import label_band
 from gzmass.pages import image_png, to_png
@@ -303,14 +309,91 @@ def test_predictions_that_do_not_fit_are_refused(dataset, predictions):
     with pytest.raises(DataError, match="none of the 80 galaxies of the split 'test'"):
         join_truth(table.iloc[dataset.rows("train")], dataset, "test")
     joined = join_truth(table, dataset, "test")
-    with pytest.raises(DataError, match="predictions of 'other' need the columns id"):
-        measure_mass_to_light(joined, dataset, "test", baselines=False, compare=[("other", table[["id"]])])
+    with pytest.raises(DataError, match="predictions of 'other' need a column 'id' with each id once"):
+        measure_mass_to_light(joined, dataset, "test", baselines=False, compare=[("other", table[["log_ml_g"]])])
     with pytest.raises(DataError, match="both be whole numbers or both be text"):
         join_truth(table.assign(id=table["id"].astype(str)), dataset)
     with pytest.raises(DataError, match=r"of type float64.* both be whole numbers or both be text"):
         join_truth(table.assign(id=table["id"].astype(float)), dataset)
     with pytest.raises(DataError, match="none of the 240 galaxies of the split 'all'"):
         join_truth(table.assign(id=np.arange(len(table))), dataset)
+
+
+def test_a_column_of_the_dataset_never_stands_for_a_prediction(predictions, tmp_path):
+    table, _ = predictions
+    plain = make_dataset(tmp_path / "plain")
+    before = evaluate(table, plain, "test", tmp_path / "a", baselines=False)
+    names = {"row": 1.0, "true_log_ml_g": 0.0, "true_log_mstar": 1.0, "in_domain": 1.0, "log_ml_g_lower_68": -9.0}
+    voted = pd.DataFrame(TREE.conditional(plain.votes()), columns=[f"{stem}_fraction" for stem in TREE.stems])
+    catalogue = pd.concat([plain.table.assign(**names), voted], axis=1)
+    images = zip(catalogue["id"], plain.images(np.arange(N))[..., 0], strict=True)
+    write_dataset(tmp_path / "named_alike", catalogue, images, {"npix": NPIX}, tree=TREE)
+    after = evaluate(table, open_dataset(tmp_path / "named_alike"), "test", tmp_path / "b", baselines=False)
+    for key in ("mass_to_light", "votes", "stellar_mass", "out_of_domain"):
+        assert json.dumps(after[key]).replace("proxy", "") == json.dumps(before[key]).replace("proxy", "")
+
+
+def test_only_the_galaxies_in_domain_are_measured_apart(dataset, predictions):
+    joined = join_truth(predictions[0], dataset, "test")
+    inside = joined[joined["in_domain"]]
+    found = measure_mass_to_light(joined, dataset, "test", baselines=False)["in_domain"]
+    wanted = mass_to_light_metrics(inside["true_log_ml_g"], inside["log_ml_g"])
+    assert (found["n"], found["rmse_dex"]) == (wanted["n"], pytest.approx(wanted["rmse_dex"], rel=1e-9))
+    assert found["rmse_dex"] != measure_mass_to_light(joined, dataset, "test", baselines=False)["table"][0]["rmse_dex"]
+
+
+def test_baselines_learn_from_the_rows_of_the_run_and_from_none_that_is_scored(dataset, predictions):
+    joined = join_truth(predictions[0], dataset, "test")
+    labelled = np.flatnonzero(np.isfinite(dataset.log_ml()[:, 0]))
+    rows = np.concatenate([labelled[:50], np.intersect1d(labelled, dataset.rows("test"))])
+    learnt = measure_mass_to_light(joined, dataset, "test", train_rows=rows)
+    alone = measure_mass_to_light(joined, dataset, "test", train_rows=labelled[:50])
+    assert learnt["baselines"]["n_train"] == 50
+    assert [row["rmse_dex"] for row in learnt["table"]] == [row["rmse_dex"] for row in alone["table"]]
+
+
+def test_masses_are_measured_against_those_of_the_dataset(predictions, tmp_path):
+    plain = make_dataset(tmp_path / "plain")
+    table = predictions[0].assign(log_ml_g_sigma=0.1)
+    own = measure_stellar_mass(join_truth(table, plain, "test"))
+    assert own["truth"].startswith("the M/L label times the luminosity")
+    assert own["percentiles"] == sorted(own["percentiles"])
+    assert own["median_sigma"] == pytest.approx(0.1)
+    joined = join_truth(table, plain, "test")
+    joined["true_log_mstar"] = joined["true_log_ml_g"] + np.log10(joined["luminosity_g"]) + 0.2
+    given = measure_stellar_mass(joined)
+    assert given["truth"] == "the masses of the dataset (log_mstar)"
+    assert given["bias_dex"] == pytest.approx(own["bias_dex"] - 0.2)
+
+
+def test_the_mean_that_votes_are_measured_against_is_that_of_training(tmp_path, predictions):
+    data = make_dataset(tmp_path / "data")
+    votes = data.votes().copy()
+    votes[data.rows("train"), 0] += 300  # nearly all smooth in training, not in the test split
+    table = data.table.copy()
+    table[[f"{stem}_votes" for stem in TREE.stems]] = votes
+    images = zip(table["id"], data.images(np.arange(N))[..., 0], strict=True)
+    write_dataset(tmp_path / "smooth", table, images, {"npix": NPIX}, tree=TREE)
+    smooth = open_dataset(tmp_path / "smooth")
+    joined = join_truth(predictions[0], smooth, "test")
+    found, before = (measure_votes(joined, one, "test") for one in (smooth, data))
+    assert (found["mean_from"], before["mean_from"]) == ("train", "train")
+    assert found["joint"]["rmse"] == pytest.approx(before["joint"]["rmse"])
+    assert found["joint"]["rmse_mean"] > 1.5 * before["joint"]["rmse_mean"]
+
+
+def test_a_run_of_votes_alone_stands_beside_one_of_mass_to_light(dataset, predictions, tmp_path):
+    table, _ = predictions
+    votes_alone = table[["id", *(f"{stem}_fraction" for stem in TREE.stems)]]
+    half = table[np.arange(N) % 2 == 0]
+    others = [("votes", votes_alone), ("other", table.assign(log_ml_g=table["log_ml_g"] + 0.5))]
+    numbers = evaluate(half, dataset, "test", tmp_path, baselines=False, compare=others)
+    first, second, third = numbers["compared"]
+    assert (second["name"], second["mass_to_light"]) == ("votes", None)
+    assert second["votes"]["rmse"] == pytest.approx(first["votes"]["rmse"])
+    assert third["mass_to_light"]["name"] == "other"
+    assert third["mass_to_light"]["bias_dex"] == pytest.approx(first["mass_to_light"]["bias_dex"] + 0.5)
+    assert third["mass_to_light"]["n"] == first["mass_to_light"]["n"] < 60
 
 
 def test_intervals_come_from_the_card_when_the_table_has_none(dataset, predictions):

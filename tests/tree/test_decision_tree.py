@@ -118,6 +118,22 @@ def test_what_does_not_hang_on_an_unknown_question_is_followed():
     assert np.isnan(joint[:, gap]).all()
 
 
+def test_an_unknown_question_is_unknown_whatever_the_others_say():
+    answers = [{"name": "1"}, {"name": "2"}]
+    questions = [
+        {"name": "k", "answers": answers},
+        {"name": "q", "parents": ["k_1"], "answers": answers},
+        {"name": "r", "parents": ["k_2"], "answers": answers},
+        {"name": "b", "parents": ["q_1", "r_2"], "answers": answers},
+    ]
+    tree = load_tree({"name": "t", "questions": questions})
+    nan = np.nan
+    # half the volunteers on each side: shares of one half, and of one answer alone, give the same sum
+    asked, joint = tree.follow([[0.5, 0.5, nan, nan, nan, nan, 0.3, 0.7]])
+    np.testing.assert_array_equal(asked, [[1, 0.5, 0.5, nan]])
+    assert np.isnan(joint[0, 2:]).all()
+
+
 def test_what_hangs_on_an_unknown_question_is_unknown():
     fractions = GZ2.conditional(random_votes(GZ2, 5, 4))
     gap = np.array([stem.startswith("t02") for stem in GZ2.stems])

@@ -61,6 +61,7 @@ def change(path, value):
     ("path", "value", "message"),
     [
         (["name"], ..., "lacks the key 'name'"),
+        (["name"], None, "name must be text. Received: None"),
         (
             ["questions", 0, "answers", 0, "name"],
             True,
