@@ -35,7 +35,10 @@ def clean_ids(values, where):
         if len(values) and int(values.max()) > np.iinfo(np.int64).max:
             return values.astype(str)
         return values.astype(np.int64)
-    text = values.map(lambda v: v.decode() if isinstance(v, bytes) else str(v)).str.strip()
+    try:
+        text = values.map(lambda v: v.decode() if isinstance(v, bytes) else str(v)).str.strip()
+    except UnicodeDecodeError as error:
+        raise DataError(f"The ids in {where} must be text in UTF-8. Received: {error.object!r}.") from None
     as_float = text.str.fullmatch(_FLOAT)
     whole = text.str.fullmatch(_WHOLE)
     if pd.api.types.is_float_dtype(values) or (as_float.any() and (as_float | whole).all()):

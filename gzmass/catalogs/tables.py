@@ -67,12 +67,19 @@ def read_table(path, id_column, columns=None, names=None, missing=(), other_ids=
     ------
     DataError
         The file is missing, can not be read or has another ending; a column is missing; ids went through floating-point
-        numbers or are repeated.
+        numbers or are repeated; a column ``id`` is asked for beside other ids.
     """
+    if id_column != "id" and "id" in (columns or ()):
+        raise DataError(
+            f"The column 'id' of {str(path)!r} can not be read beside the ids in its column {id_column!r}; give it "
+            "another name."
+        )
     wanted = None if columns is None else [id_column, *columns]
     (table,) = iterate_table(path, wanted, None, (id_column, *other_ids), names, missing)
     pa.default_memory_pool().release_unused()  # of text it keeps several times the table
     require_columns(table.columns, [id_column], str(path))
+    if id_column != "id":
+        table = table.drop(columns="id", errors="ignore")  # such as numbers of rows
     empty = table[id_column].isna() | (table[id_column].astype(str) == "")
     table, set_aside = set_aside_rows(
         table.rename(columns={id_column: "id"}), empty, lambda row: f"row {row.name} of {Path(path).name} has no id"

@@ -186,11 +186,14 @@ class _Frame:
 
 
 def _open(index, number):
-    return _open_frame(index.paths[number], index.hdu, index.plane, index.mask)
+    path = index.paths[number]
+    with reading(path):
+        state = path.stat()
+    return _open_frame(path, index.hdu, index.plane, index.mask, (state.st_size, state.st_mtime_ns))
 
 
 @lru_cache(maxsize=_OPEN_FRAMES)
-def _open_frame(path, hdu, plane, mask):
+def _open_frame(path, hdu, plane, mask, state=None):  # noqa: ARG001  a file that was replaced is another one
     """Open a frame and leave it open until it falls out of the cache."""
     with reading(path), ExitStack() as stack:
         hdus = stack.enter_context(fits.open(_decompressed(path), memmap=False, uint=False))

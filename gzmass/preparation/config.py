@@ -185,15 +185,6 @@ class _Photometry(StrictModel):
     def _consistent(self):
         if (self.file is None) != (not self.columns):
             raise ValueError("file and columns go together: the columns are those of the file")
-        for prefix in ("", "colour_"):
-            if {f"{prefix}flux", f"{prefix}magnitude"} <= set(self.columns):
-                raise ValueError(f"columns gives {prefix}flux and {prefix}magnitude; give one of them")
-        both = [f"{prefix}extinction" in self.columns for prefix in ("", "colour_")]
-        if self.k_correction == "chilingarian" and both[0] != both[1]:
-            raise ValueError("the columns extinction and colour_extinction go together: a colour needs both")
-        units = [name for name, column in self.columns.items() if isinstance(column, Column) and column.unit]
-        if self.zero_point is not None and units:
-            raise ValueError(f"zero_point and the unit of {units[0]} both say what the fluxes are; give one of them")
         if self.colour_pattern is not None and self.colour_pattern.count("{id}") != 1:
             raise ValueError(f"colour_pattern must hold {{id}} once; received {self.colour_pattern!r}")
         in_images, in_table = (
@@ -209,6 +200,27 @@ class _Photometry(StrictModel):
                 "k_correction 'chilingarian' needs a colour: give colour_band, or another k_correction (kcorrect, none)"
             )
         self._check_templates()
+        return self
+
+    @model_validator(mode="after")
+    def _every_column_is_used(self):
+        for prefix in ("", "colour_"):
+            if {f"{prefix}flux", f"{prefix}magnitude"} <= set(self.columns):
+                raise ValueError(f"columns gives {prefix}flux and {prefix}magnitude; give one of them")
+            for kind in ("flux", "magnitude"):
+                if f"{prefix}{kind}_err" in self.columns and f"{prefix}{kind}" not in self.columns:
+                    raise ValueError(f"the column {prefix}{kind}_err is the error of {prefix}{kind}, which is missing")
+        of_colour = sorted(name for name in self.columns if name.startswith("colour_"))
+        if of_colour and self.colour_band is None:
+            raise ValueError(f"the column {of_colour[0]} needs colour_band, which says of which band it is")
+        if self.zero_point is not None and self.columns and not self._reads_fluxes:
+            raise ValueError("zero_point is that of fluxes, and columns gives magnitudes")
+        both = [f"{prefix}extinction" in self.columns for prefix in ("", "colour_")]
+        if self.k_correction == "chilingarian" and both[0] != both[1]:
+            raise ValueError("the columns extinction and colour_extinction go together: a colour needs both")
+        units = [name for name, column in self.columns.items() if isinstance(column, Column) and column.unit]
+        if self.zero_point is not None and units:
+            raise ValueError(f"zero_point and the unit of {units[0]} both say what the fluxes are; give one of them")
         return self
 
     def _check_templates(self):
@@ -228,6 +240,10 @@ class _Photometry(StrictModel):
             raise ValueError(f"the columns {', '.join(_TEMPLATE_EXTINCTIONS)} go together; {without[0]} is missing")
         if band_name(self.band) not in TEMPLATE_BANDS:
             raise ValueError(f"k_correction kcorrect is for the bands u, g, r, i and z of SDSS, not for {self.band!r}")
+
+    @property
+    def _reads_fluxes(self):
+        return self.measures_images or {"flux", "colour_flux"} & set(self.columns)
 
     @property
     def measures_images(self):

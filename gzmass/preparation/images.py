@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from math import ceil, floor, isfinite, isnan, nan
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = ["FLUXES", "MEASURED", "REVISION", "Galaxy", "PreparedImage", "deliver
 
 _ROOM = 1.3  # of the side, read around a cutout so that the centre can be found beside the middle
 _LEAST_SIDE = 8  # pixels; nothing of a galaxy's structure is in fewer
+_SAME_PLACE = 1.0  # pixels between two bands: archives align theirs to a fraction of one
 _NANOMAGGIES = {"nanomaggy", "nanomaggies", "nanomaggie", "nmgy"}
 _MIDDLE, _LEAST_MIDDLE = 0.1, 3.0  # of the side, and pixels: where the galaxy itself must be
 
@@ -295,10 +297,29 @@ def _fluxes(config, galaxy, image, filled, x, y):
                 f"The images {galaxy.file!r} and {galaxy.colour_file!r} must have the same pixels. Received: "
                 f"{shapes[0]} and {shapes[1]}."
             )
+        _require_same_sky(image, other, galaxy, x, y)
         filled, _ = _fill(config.cutout, other.pixels, x, y)
         second = aperture_flux(filled, x, y, flux.radius)
         fluxes |= {"colour_flux": second.value, "colour_flux_err": second.error}
     return fluxes
+
+
+def _require_same_sky(image, other, galaxy, x, y):
+    """Refuse a second band whose pixels show other places: an aperture would hold other light."""
+    if image.wcs is None or other.wcs is None:
+        return
+    ny, nx = image.pixels.shape
+    theirs = []
+    for i, j in ((x, y), (0, 0), (nx - 1, ny - 1)):
+        sky = image.wcs.pixel_to_world(i, j).icrs
+        theirs.append(_place(other.wcs, SimpleNamespace(ra=sky.ra.deg, dec=sky.dec.deg, file=galaxy.colour_file)))
+    off = np.hypot(*(np.array(theirs) - [(x, y), (0, 0), (nx - 1, ny - 1)]).T)
+    # the corners as well: pixels of another size
+    if not off[0] <= _SAME_PLACE or not (off[1:] <= _SAME_PLACE + 0.01 * max(nx, ny)).all():
+        raise DataError(
+            f"The images {galaxy.file!r} and {galaxy.colour_file!r} must have the same pixels: the WCS of the second "
+            f"puts the galaxy {off[0]:.1f} pixels off, and the corners {off[1]:.1f} and {off[2]:.1f}."
+        )
 
 
 def _require_unit(photometry, image, file):

@@ -164,8 +164,9 @@ def _match(galaxies, other, name, part):
 
 
 def _id_column(other, part):
-    # where the column named is the one read as id, it is called id by now
-    return part.id if part.id in other.columns else "id"
+    # of a table of the user's the ids are called id by now, and another column may have the name that they had
+    of_catalogue = getattr(part, "format", "columns") != "columns"
+    return part.id if of_catalogue and part.id in other.columns else "id"
 
 
 def _nothing_found(galaxies, other, name, part):

@@ -84,8 +84,8 @@ def add_photometry(config, table, convention):
     Returns
     -------
     table : pandas.DataFrame
-        With ``luminosity_g`` [solar luminosities of the band], ``log_luminosity_err`` [dex], ``log_ml_g`` and
-        ``log_ml_g_err`` [dex], ``distance_mpc``; without the brightnesses.
+        With ``luminosity_g`` [solar luminosities of the band], ``log_luminosity_err`` [dex], NaN where no error of the
+        brightness is known, ``log_ml_g`` and ``log_ml_g_err`` [dex], ``distance_mpc``; without the brightnesses.
     convention : Convention
         What masses, luminosities and ratios assume.
     notes : list of str
@@ -123,7 +123,8 @@ def add_photometry(config, table, convention):
             f"photometry: the edge of the image cuts the aperture of {cut} of {len(table)} galaxies (flux_complete "
             "is 0), so some of their light is missing"
         )
-    new = {"luminosity_g": 10**light, "log_luminosity_err": light_err, "distance_mpc": distance}
+    known_err = np.where(np.isfinite(bright[""][1]), light_err, np.nan)
+    new = {"luminosity_g": 10**light, "log_luminosity_err": known_err, "distance_mpc": distance}
     if "log_mstar" in table:
         mass_err = table["log_mstar_err"] if "log_mstar_err" in table else pd.Series(np.nan, index=table.index)
         ratio, ratio_err = log_mass_to_light(table["log_mstar"], light, mass_err, light_err)

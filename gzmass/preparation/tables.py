@@ -324,7 +324,10 @@ def _add(result, name, part, other, bad, notes):
     if twice:
         raise ConfigError(f"The column {twice[0]!r} is given twice; the key {name} gives it again.")
     match = match_rows(result.table, other, name, part)
-    table, summary = outer_join(result.table, other, match, how="left", prefer="left")
+    galaxies, n_filled = _with_redshifts(result.table, other, match)
+    if n_filled:
+        notes.append(f"{name}: {n_filled} redshifts that were missing before are from this table")
+    table, summary = outer_join(galaxies, other, match, how="left", prefer="left")
     # flags and the like are numbers beside NaN; the other ids of a catalogue keep all their digits
     flags = [c for c in table if table[c].dtype == "Int64" and not c.endswith("id")]
     table = table.astype(dict.fromkeys(flags, float))
@@ -333,6 +336,17 @@ def _add(result, name, part, other, bad, notes):
     if summary.n_right_only:
         notes.append(f"{name}: {summary.n_right_only} of {len(other)} galaxies have no image")
     return replace(result, table=table, set_aside=set_aside, notes=notes, matches=[*result.matches, row])
+
+
+def _with_redshifts(galaxies, other, match):
+    """Fill redshifts that are missing: they have no error that had to come from the same table."""
+    if "redshift" not in galaxies or "redshift" not in other:
+        return galaxies, 0
+    redshift = galaxies["redshift"].to_numpy(float, copy=True)
+    theirs = np.full(len(redshift), np.nan)
+    theirs[match.left] = other["redshift"].to_numpy(float)[match.right]
+    filled = np.isnan(redshift) & np.isfinite(theirs)
+    return galaxies.assign(redshift=np.where(filled, theirs, redshift)), int(filled.sum())
 
 
 def _plain(values):

@@ -16,6 +16,8 @@ _DISTANCES = 5.0  # comoving and luminosity distances of high redshift, and thos
 _HUBBLE_FLOW = 0.01  # redshifts below are as much the galaxies' own motion
 # the nearest galaxies come towards us with less than 0.01 c
 _ALLOWED = {
+    "ra": (-180, 360, "-180 to 360 degrees"),
+    "dec": (-90, 90, "-90 to 90 degrees"),
     "redshift": (-0.01, MAX_REDSHIFT, f"-0.01 to {MAX_REDSHIFT:g}"),
     "distance_mpc": _ABOVE_0,
     "luminosity_g": _ABOVE_0,

@@ -1,5 +1,6 @@
 import bz2
 import gzip
+import os
 import pickle
 
 import numpy as np
@@ -293,3 +294,13 @@ def test_only_a_few_frames_stay_open_and_each_is_opened_once(tmp_path, monkeypat
             cut_from_frames(index, 150.0 + number, 2.0, 10.0)
     assert len(opened) == len(files)
     assert [hdus._file.closed for hdus in opened] == [True] * 3 + [False] * frames_module._OPEN_FRAMES
+
+
+def test_a_frame_that_was_replaced_is_read_anew(tmp_path):
+    wcs = grid(150.0, 2.0)
+    pixels = scene(wcs, SkyCoord(150.0, 2.0, unit="deg"))
+    file = frame(tmp_path / "a.fits", wcs, pixels)
+    before = cut_from_frames(index_frames([file]), 150.0, 2.0, 10.0).pixels
+    file.unlink()
+    os.utime(frame(file, wcs, 1000 * pixels), (2e9, 2e9))
+    np.testing.assert_allclose(cut_from_frames(index_frames([file]), 150.0, 2.0, 10.0).pixels, 1000 * before, rtol=1e-5)

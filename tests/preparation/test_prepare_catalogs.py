@@ -65,6 +65,43 @@ def test_tables_of_columns_matched_by_position(config, folder):
         config(mass_to_light={"file": "gswlc.dat", "format": "gswlc", "match": match})
 
 
+def test_a_redshift_that_the_list_of_galaxies_lacks_is_that_of_the_catalogue(config, folder):
+    galaxies = pd.read_csv(folder / "galaxies.csv").assign(z=[0.1, 0.1, *[np.nan] * (N - 2)])
+    galaxies.to_csv(folder / "some_redshifts.csv", index=False)
+    columns = {"ra": "ra", "dec": "dec", "radius_arcsec": "r90", "redshift": "z"}
+    listed = {"file": "some_redshifts.csv", "id": "objid", "columns": columns}
+    gswlc = {"file": "gswlc.dat", "format": "gswlc", "match": {"by": "sky"}}
+    summary = prepare(config(galaxies=listed, mass_to_light=gswlc))
+    np.testing.assert_allclose(open_dataset(summary.path).table["redshift"], [0.1, 0.1, *[0.05] * (N - 2)])
+    assert any(f"{N - 2} redshifts that were missing before are from this table" in note for note in summary.notes)
+
+
+def test_a_column_that_the_table_calls_id_is_not_its_id(config, folder):
+    masses = pd.read_csv(folder / "masses.csv")
+    masses.insert(0, "id", np.arange(1, N + 1))
+    votes = pd.DataFrame({f"{stem}_votes": 3.0 for stem in load_tree("gz2").stems}, index=masses.index)
+    pd.concat([masses[["id", "objid", "z"]], votes], axis=1).to_csv(folder / "numbered.csv", index=False)
+    part = {"file": "numbered.csv", "id": "objid"}
+    ds = open_dataset(prepare(config(votes=part, metadata={**part, "columns": {"redshift": "z"}})).path)
+    assert (ds.votes()[:, 0] == 3).all()
+    # our name for a column may be that of their ids
+    ds = open_dataset(prepare(config(out=folder / "ours", metadata={**part, "columns": {"objid": "z"}})).path)
+    np.testing.assert_allclose(ds.table["objid"], 0.05)
+    with pytest.raises(DataError, match=r"'id' of 'numbered.csv' can not be read beside the ids in its column 'objid'"):
+        prepare(config(out=folder / "both", metadata={**part, "columns": {"number": "id"}}))
+
+
+def test_positions_that_stand_for_missing_ones_are_missing(config, folder):
+    table = pd.DataFrame({"objid": IDS, "ra": [-9999.0, *[150.0] * (N - 1)], "dec": [-9999.0, *[2.0] * (N - 1)]})
+    table.to_csv(folder / "positions.csv", index=False)
+    listed = {"file": "galaxies.csv", "id": "objid", "columns": {"radius_arcsec": "r90"}}
+    metadata = {"file": "positions.csv", "id": "objid", "columns": {"ra": "ra", "dec": "dec"}}
+    summary = prepare(config(galaxies=listed, metadata=metadata))
+    table = open_dataset(summary.path).table.set_index("id").loc[IDS]
+    assert table["ra"].isna().tolist() == table["dec"].isna().tolist() == [True, *[False] * (N - 1)]
+    assert any("values of dec are taken as missing, the first -9999" in note for note in summary.notes)
+
+
 def test_positions_to_match_by_are_converted(config, folder):
     ra, dec = 150 + 0.01 * np.arange(N), 2 + 0.02 * np.arange(N)
     table = pd.DataFrame({"name": [f"g{k}" for k in range(N)], "RA": ra / 15, "DEC": 60 * dec, "z": 0.1, "ml": 0.2})

@@ -5,7 +5,9 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io import fits
 from astropy.table import QTable
+from astropy.wcs import WCS
 from pydantic import ValidationError
 from survey import IDS, MASSES, OF_IMAGES, N
 
@@ -274,3 +276,54 @@ def test_fluxes_without_errors_leave_the_error_of_the_mass(config, folder):
     ds = open_dataset(prepare(config(mass_to_light=MASSES, photometry=photometry)).path)
     known = ds.table["log_ml_g"].notna()
     np.testing.assert_allclose(ds.table["log_ml_g_err"][known], 0.05)
+    assert ds.table["log_luminosity_err"].isna().all()
+
+
+def test_errors_of_fluxes_have_the_unit_of_the_fluxes(config, folder):
+    pd.DataFrame({"objid": IDS, "z": 0.05, "f": 2e5, "df": 4e3}).to_csv(folder / "njy.csv", index=False)
+    columns = {"flux": "f", "flux_err": "df"}
+    photometry = {"file": "njy.csv", "id": "objid", "columns": columns, "zero_point": 31.4, "k_correction": "none"}
+    metadata = {"file": "njy.csv", "id": "objid", "columns": {"redshift": "z"}}
+    table = open_dataset(prepare(config(metadata=metadata, photometry=photometry)).path).table
+    np.testing.assert_allclose(table["log_luminosity_err"], 0.02 / np.log(10), rtol=1e-6)
+    magnitude = 31.4 - 2.5 * np.log10(2e5)
+    np.testing.assert_allclose(np.log10(table["luminosity_g"]), -0.4 * (magnitude - 36.736 - 5.11), atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"columns": {"magnitude": "m", "flux_err": "f"}}, "flux_err is the error of flux, which is missing"),
+        ({"columns": {"flux": "f", "magnitude_err": "m"}}, "magnitude_err is the error of magnitude, which is"),
+        ({"columns": {"magnitude_err": "m"}}, "magnitude_err is the error of magnitude, which is missing"),
+        ({"columns": {"flux": "f", "colour_extinction": "A"}}, "colour_extinction needs colour_band"),
+        ({"columns": {"magnitude": "m"}, "zero_point": 25}, "zero_point is that of fluxes, and columns gives magn"),
+    ],
+)
+def test_columns_that_would_do_nothing_are_refused(config, changes, message):
+    with pytest.raises(ValidationError, match=message):
+        config(photometry={"file": "any.csv", "k_correction": "none", **changes})
+
+
+def test_a_second_band_of_another_place_is_refused(config, tmp_path):
+    (tmp_path / "fits").mkdir()
+    y, x = np.mgrid[:32, :32] - 15.5
+    moved, coarser = (3.0, 0.4), (0.0, 0.5)
+    for k, galaxy in enumerate(IDS):
+        for band in "gi":
+            shift, scale = (moved, coarser, *[(0.0, 0.4)] * N)[k] if band == "i" else (0.0, 0.4)
+            light = {"g": 50, "i": 120}[band] * np.exp(-np.hypot(x, y) / 1.5)
+            hdu = fits.PrimaryHDU(light.astype(np.float32))
+            wcs = WCS(naxis=2)
+            wcs.wcs.ctype, wcs.wcs.cunit = ["RA---TAN", "DEC--TAN"], ["deg", "deg"]
+            wcs.wcs.crval, wcs.wcs.crpix = [150 + 0.01 * k, 2 + 0.02 * k], [16.5 + shift, 16.5]
+            wcs.wcs.cdelt = [-scale / 3600, scale / 3600]
+            hdu.header.update(wcs.to_header())
+            hdu.header["BUNIT"] = "nanomaggy"
+            hdu.writeto(tmp_path / "fits" / f"{galaxy}-{band}.fits")
+    images = {"folder": tmp_path / "fits", "pattern": "{id}-g.fits"}
+    summary = prepare(config(images=images, mass_to_light=MASSES, photometry=OF_IMAGES))
+    reasons = pd.read_csv(summary.path / "quarantine.csv", dtype=str).set_index("id")["reason"]
+    assert "puts the galaxy 3.0 pixels off" in reasons[str(IDS[0])]
+    assert "puts the galaxy 0.0 pixels off, and the corners 4." in reasons[str(IDS[1])]
+    assert len(open_dataset(summary.path).table) == N - 2
