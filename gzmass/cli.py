@@ -279,6 +279,7 @@ def evaluate(
     """
     from gzmass import console
     from gzmass.evaluation import evaluate as evaluate_predictions
+    from gzmass.evaluation import refuse_other_folder
 
     chosen, name = console.split(split), ", ".join(map(str, runs))
     if out is None and len(runs) > 1:
@@ -297,6 +298,7 @@ def evaluate(
         # folders of datasets are often called the same: 69px/ of one survey and of another
         other = "" if own == content else f"-{data.path.resolve().name}-{content[:8]}"
         out = runs[0] / f"evaluation-{split}{other}"
+    refuse_other_folder(out)  # before the work
     others = [*(loaded if len(loaded) > 1 else []), *(load_run(path) for path in compare or [])]
     for one in [*loaded, *others] if split == "test" else []:
         refuse_overlap(one, data)
@@ -498,6 +500,7 @@ def baselines(
     )
 
     data, arrays = open_dataset(dataset), {}
+    metadata = list(dict.fromkeys(metadata or ())) or None
     data.metadata(metadata or (), [])  # what was typed wrongly is told of before the work
     baseline_files(out or "baselines.md")
     train, test = data.require_rows("train", "log_ml"), sample_rows(data.require_rows("test", "log_ml"))

@@ -520,6 +520,8 @@ def test_evaluate_predict_and_show_refuse(survey, data, finetuned, refused, tmp_
     assert "--split must be one of train, val, test, all. Received: 'dev'" in refused(
         "evaluate", finetuned, data, "--split", "dev", "--out", out
     )
+    assert "holds something else than a report" in refused("evaluate", finetuned, data, "--out", survey)
+    assert main(["baselines", str(data), "--seed", "-1"]) == 2
     assert "cycle.yaml" in refused("show", survey / "cycle.yaml")
     assert "absent" in refused("show", "absent")
     assert "is neither a tree" in refused("show", survey / "images")

@@ -32,7 +32,7 @@ from gzmass.evaluation.tree_figure import tree_svg
 from gzmass.evaluation.wording import label_band, mean_of
 from gzmass.pages import image_png, to_png
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "refuse_other_folder"]
 
 PICTURE = 160  # pixels a side of a galaxy's picture, at most: the page stays below some MB
 TITLES = {"best": "Best predictions", "median": "Median predictions", "worst": "Worst predictions"}
@@ -97,7 +97,7 @@ def evaluate(
         The predictions do not belong to the split, or there is neither an M/L nor a vote to compare with.
     """
     out, card = Path(out), dict(card or {})
-    _refuse_other_folder(out)
+    refuse_other_folder(out)
     joined = join_truth(predictions, dataset, split)
     sections = {
         "mass_to_light": measure_mass_to_light(
@@ -153,7 +153,19 @@ def evaluate(
     return numbers
 
 
-def _refuse_other_folder(out):
+def refuse_other_folder(out):
+    """Refuse a folder for a report that holds something else.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        The folder; need not exist.
+
+    Raises
+    ------
+    ConfigError
+        It is a file, or holds what no report has.
+    """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"The report needs a folder, and {str(out)!r} is a file.")
     others = [p.name for p in out.iterdir() if p.name not in _WRITTEN] if out.exists() else []
