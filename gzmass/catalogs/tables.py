@@ -80,7 +80,9 @@ def read_table(path, id_column, columns=None, names=None, missing=(), other_ids=
     require_columns(table.columns, [id_column], str(path))
     if id_column != "id":
         table = table.drop(columns="id", errors="ignore")  # such as numbers of rows
-    empty = table[id_column].isna() | (table[id_column].astype(str) == "")
+    empty = table[id_column].isna()
+    if not pd.api.types.is_numeric_dtype(table[id_column]):
+        empty |= table[id_column].map(lambda value: isinstance(value, str | bytes) and not value.strip()).astype(bool)
     table, set_aside = set_aside_rows(
         table.rename(columns={id_column: "id"}), empty, lambda row: f"row {row.name} of {Path(path).name} has no id"
     )

@@ -202,7 +202,7 @@ def _draw(numbers, labelled, quantities, card):
                 "predicted" if quantity.name == "predicted M/L" else kind, band
             )
             caption = captions.get(quantity.name, f"Residual against {quantity.title}.")
-            key = f"residual_against_{_file_name(quantity.name)}"
+            key = _file_name(f"residual_against_{quantity.name}", figures)
             running = ml["residuals"][quantity.name]
             figures[key] = (plots.residual_plot(quantity.values, predicted - true, label, running), caption)
         figures["rmse"] = (
@@ -232,7 +232,7 @@ def _draw(numbers, labelled, quantities, card):
             "Error of the predicted fractions of each question, weighted by its votes.",
         )
         for question in votes["questions"]:
-            figures[f"reliability_{_file_name(question['question'])}"] = (
+            figures[_file_name(f"reliability_{question['question']}", figures)] = (
                 plots.reliability_plot(question),
                 question["text"],
             )
@@ -300,8 +300,10 @@ def _out_of_domain(joined):
     return {"n": int(outside.sum()), "reasons": {k: n for k, n in sorted(Counter(kinds.split("; ")).items()) if k}}
 
 
-def _file_name(text):
-    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in text)
+def _file_name(text, taken):
+    """Make a name that every file system takes, and that no other figure has."""
+    name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in text)[:60]
+    return name if name not in taken else f"{name}_{len(taken)}"
 
 
 def _versions():

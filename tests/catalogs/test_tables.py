@@ -175,3 +175,16 @@ def test_a_number_that_stands_for_a_missing_value_is_known_in_single_precision(t
     assert named["g_minus_i"].isna().tolist() == [False, True]
     table.to_parquet(tmp_path / "t.parquet")
     assert read_table(tmp_path / "t.parquet", "id", missing=[-99.9])[0]["c"].isna().tolist() == [False, True]
+
+
+def test_a_blank_is_no_id(tmp_path):
+    pd.DataFrame({"name": ["a", "  ", "c"], "z": [0.1, 0.2, 0.3]}).to_parquet(tmp_path / "t.parquet")
+    table, set_aside = read_table(tmp_path / "t.parquet", "name", ["z"])
+    assert table["id"].tolist() == ["a", "c"]
+    assert set_aside["reason"].tolist() == ["row 1 of t.parquet has no id"]
+
+
+def test_ids_must_be_text_that_can_be_read(tmp_path):
+    pd.DataFrame({"name": [b"a", b"\xff\xfe"], "z": [0.1, 0.2]}).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"column 'name' of .* must be text in UTF-8. Received: b'\\xff\\xfe'"):
+        read_table(tmp_path / "t.parquet", "name", ["z"])

@@ -24,6 +24,7 @@ from gzmass.evaluation.measure import (
     pit_values,
 )
 from gzmass.evaluation.plots import _short, log_ml_label, pit_histogram, predicted_against_true
+from gzmass.evaluation.report import _file_name
 from gzmass.evaluation.wording import label_band
 from gzmass.pages import image_png, to_png
 from gzmass.tree import load_tree
@@ -394,6 +395,15 @@ def test_a_run_of_votes_alone_stands_beside_one_of_mass_to_light(dataset, predic
     assert third["mass_to_light"]["name"] == "other"
     assert third["mass_to_light"]["bias_dex"] == pytest.approx(first["mass_to_light"]["bias_dex"] + 0.5)
     assert third["mass_to_light"]["n"] == first["mass_to_light"]["n"] < 60
+
+
+def test_figures_have_names_of_their_own_that_a_file_system_takes():
+    taken = {}
+    for text in ("a/b c", "a_b_c", "é" * 300, "é" * 300):
+        taken[_file_name(text, taken)] = text
+    assert list(taken)[:2] == ["a_b_c", "a_b_c_1"]
+    assert len(taken) == 4
+    assert all(len(f"{name}.png".encode()) < 255 for name in taken)
 
 
 def test_intervals_come_from_the_card_when_the_table_has_none(dataset, predictions):
