@@ -224,7 +224,7 @@ def _footprint(path, hdu, plane, mask):
         raise DataError(f"The survey frame {str(path)!r} does not exist.")
     with reading(path):
         header, (ny, nx) = _header(path, hdu, plane, mask)
-        wcs, scale = celestial_wcs(header), pixel_scale(header)
+        wcs, scale = celestial_wcs(header), pixel_scale(header, what=f"The survey frame {str(path)!r}")
     if wcs is None or scale is None:
         raise DataError(f"The survey frame {str(path)!r} has no celestial WCS that can be used.")
     refuse_unknown_sky(wcs, f"The survey frame {str(path)!r}")

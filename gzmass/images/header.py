@@ -15,14 +15,15 @@ _SYSTEMS = ("ICRS", "FK5", "FK4", "FK4-NO-E")  # of right ascension and declinat
 _ARCSEC = {"deg": 3600.0, "arcmin": 60.0, "arcsec": 1.0, "mas": 1e-3, "rad": 206264.80624709636}
 # arcsec per pixel, where an archive or an instrument states it beside the WCS or instead of it
 _SCALE_KEYWORDS = ("PIXSCALE", "PIXELSCALE", "PIXSCAL1", "PIXELSCL", "SECPIX", "SECPIX1", "ESO INS PIXSCALE")
+_SQUARE = 1.1  # longest over shortest side; detectors distort by some per cent
 
 
-def pixel_scale(header, primary=None):
+def pixel_scale(header, primary=None, what="The image"):
     """Side of a pixel in arcsec, without building a WCS.
 
     The scale is the square root of the area that the linear part of the WCS gives a pixel (CD matrix, or CDELT with
-    PC or CROTA), so that flux is conserved where pixels are not square. Where the header has no celestial WCS, or one
-    whose pixels have no area, a keyword such as PIXSCALE tells; where both tell, the WCS is believed.
+    PC or CROTA), so that flux is conserved where pixels are not quite square. Where the header has no celestial WCS,
+    or one whose pixels have no area, a keyword such as PIXSCALE tells; where both tell, the WCS is believed.
 
     Parameters
     ----------
@@ -30,15 +31,27 @@ def pixel_scale(header, primary=None):
         Header of the image.
     primary : astropy.io.fits.Header, optional
         Header of the file's first HDU, asked for the keyword when `header` has none.
+    what : str, default "The image"
+        What it belongs to, at the beginning of the error.
 
     Returns
     -------
     float or None
         Arcsec per pixel, > 0; None when neither tells.
+
+    Raises
+    ------
+    DataError
+        By the WCS a pixel is longer than wide by more than a tenth, so that a round galaxy would look flat.
     """
     getters = [_getter(header)]
-    scale = _wcs_scale(getters[0])
+    scale, elongation = _wcs_scale(getters[0])
     if scale is not None:
+        if elongation > _SQUARE:
+            raise DataError(
+                f"{what} has pixels of {scale * elongation**0.5:.4g} by {scale / elongation**0.5:.4g} arcsec, in which "
+                f"a round galaxy looks flat; resample it to square ones (sides within {_SQUARE - 1:.0%})."
+            )
         return scale
     if primary is not None and primary is not header:
         getters.append(_getter(primary))
@@ -175,9 +188,10 @@ def _celestial_axes(get):
 
 
 def _wcs_scale(get):
+    """Side of a square of a pixel's area in arcsec, and the pixel's longest extent over its shortest."""
     axes = _celestial_axes(get)
     if len(axes) != 2:
-        return None
+        return None, None
     pairs = [(i, j) for i in axes for j in axes]
     matrix = [get(f"CD{i}_{j}") for i, j in pairs]
     if any(term is not None for term in matrix):
@@ -186,14 +200,18 @@ def _wcs_scale(get):
         rows = [get(f"CDELT{i}") for i in axes]
         turn = [get(f"PC{i}_{j}") for i, j in pairs]
         if rows == [None, None] and turn == [None] * 4:
-            return None  # a scale of 1 degree by default is nobody's statement
+            return None, None  # a scale of 1 degree by default is nobody's statement
         # a rotation by CROTA leaves the area as it is
         turn = [float(i == j) if term is None else term for term, (i, j) in zip(turn, pairs, strict=True)]
         rows = [1.0 if row is None else row for row in rows]
         matrix = [rows[0] * turn[0], rows[0] * turn[1], rows[1] * turn[2], rows[1] * turn[3]]
     units = [_ARCSEC.get(str(get(f"CUNIT{i}", "deg")).strip().lower(), 3600.0) for i in axes]
-    area = abs(matrix[0] * matrix[3] - matrix[1] * matrix[2]) * units[0] * units[1]
-    return _positive(np.sqrt(area))
+    matrix = np.multiply(np.reshape(matrix, (2, 2)), np.reshape(units, (2, 1)))
+    scale = _positive(np.sqrt(abs(np.linalg.det(matrix))))
+    if scale is None:
+        return None, None
+    longest, shortest = np.linalg.svd(matrix, compute_uv=False)
+    return scale, longest / shortest
 
 
 def _positive(value):

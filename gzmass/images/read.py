@@ -172,7 +172,7 @@ def _read_fits(path, hdu, plane, mask, header):
         if not header:
             return LinearImage(pixels)
         own, primary = image.hdu.header, hdus[0].header
-        return LinearImage(pixels, pixel_scale(own, primary), flux_unit(own, primary), own)
+        return LinearImage(pixels, pixel_scale(own, primary, f"The image {str(path)!r}"), flux_unit(own, primary), own)
 
 
 def _read_picture(path, channel):

@@ -225,7 +225,7 @@ TURNED = {"CD1_1": -DEGREE * 0.6, "CD1_2": DEGREE * 0.8, "CD2_1": DEGREE * 0.8, 
         (celestial(), None),
         (celestial(CDELT1=-DEGREE, CDELT2=DEGREE), 0.4),
         (celestial(CDELT1=-DEGREE, CDELT2=DEGREE, CROTA2=30.0), 0.4),
-        (celestial(CDELT1=-DEGREE, CDELT2=DEGREE * 4), 0.8),
+        (celestial(CDELT1=-DEGREE, CDELT2=DEGREE * 1.0816), 0.416),
         (celestial(**TURNED), 0.4),
         (celestial(CD1_1=-DEGREE, CD2_2=DEGREE), 0.4),
         (celestial(PC1_1=0.6, PC1_2=0.8, PC2_1=-0.8, PC2_2=0.6, CDELT1=-DEGREE, CDELT2=DEGREE), 0.4),
@@ -245,6 +245,22 @@ def test_pixel_scale(tmp_path, header, scale):
     assert (image.wcs is not None) == usable
     if usable and scale is not None:
         assert np.sqrt(proj_plane_pixel_area(image.wcs)) * 3600 == pytest.approx(scale)
+
+
+@pytest.mark.parametrize(
+    ("header", "sides"),
+    [
+        (celestial(CDELT1=-DEGREE, CDELT2=DEGREE * 4), "1.6 by 0.4"),
+        (celestial(CDELT1=-DEGREE, CDELT2=DEGREE * 4, CUNIT1="arcmin", CUNIT2="deg"), "1.6 by 0.006667"),
+        (celestial(CDELT1=-DEGREE, CDELT2=DEGREE * 2, CROTA2=30.0), "0.8 by 0.4"),
+        (celestial(CD1_1=-DEGREE, CD1_2=DEGREE / 2, CD2_2=DEGREE), "0.5123 by 0.3123"),  # sheared
+    ],
+)
+def test_pixels_that_are_not_square_are_refused(tmp_path, header, sides):
+    file = written(tmp_path / "a.fits", fits.PrimaryHDU(RAMP), **header)
+    with pytest.raises(DataError, match=rf"a.fits' has pixels of {sides} arcsec, .* \(sides within 10%\)"):
+        read_linear_image(file)
+    assert (read_image(file) == RAMP).all()  # of pixels alone nothing is said
 
 
 def test_what_the_header_says(tmp_path):
