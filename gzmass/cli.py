@@ -287,7 +287,7 @@ def evaluate(
     console.say(f"Evaluating {name} on the split {split} of {dataset}")
     console.load_keras()
     from gzmass.datasets import open_dataset
-    from gzmass.inference import load_ensemble
+    from gzmass.inference import load_ensemble, predict_with_members
     from gzmass.inference import predict as predict_dataset
     from gzmass.models import load_run
     from gzmass.training import count_seen, refuse_overlap, training_rows
@@ -299,17 +299,22 @@ def evaluate(
         other = "" if own == content else f"-{data.path.resolve().name}-{content[:8]}"
         out = runs[0] / f"evaluation-{split}{other}"
     refuse_other_folder(out)  # before the work
-    others = [*(loaded if len(loaded) > 1 else []), *(load_run(path) for path in compare or [])]
+    others = [load_run(path) for path in compare or []]
     for one in [*loaded, *others] if split == "test" else []:
         refuse_overlap(one, data)
     predictor = load_ensemble(loaded) if len(loaded) > 1 else loaded[0]
+    beside = [predict_dataset(one, data, chosen) for one in others]
+    with console.bar("predict", "galaxies") as progress:
+        if len(loaded) > 1:
+            predictions, members = predict_with_members(predictor, data, chosen, progress)
+            others, beside = [*loaded, *others], [*members, *beside]
+        else:
+            predictions = predict_dataset(predictor, data, chosen, progress=progress)
     seen = [0 if split == "test" else count_seen([one], data, chosen)[0] for one in others]  # or it was refused
-    compared = [
-        (f"{one.path} (has seen {n} of these galaxies)" if n else str(one.path), predict_dataset(one, data, chosen))
+    names = [
+        f"{one.path} (has seen {n} of these galaxies)" if n else str(one.path)
         for one, n in zip(others, seen, strict=True)
     ]
-    with console.bar("predict", "galaxies") as progress:
-        predictions = predict_dataset(predictor, data, chosen, progress=progress)
     console.left_out(predictions)
     numbers = evaluate_predictions(
         predictions,
@@ -318,7 +323,7 @@ def evaluate(
         out,
         card=predictor.card,
         baselines=baselines,
-        compare=compared,
+        compare=list(zip(names, beside, strict=True)),
         train_rows=training_rows(loaded, data),
         n_seen=0 if split == "test" else count_seen(loaded, data, chosen)[0],  # or it was refused
         name=name if len(runs) == 1 else f"{len(runs)} runs together",

@@ -2,7 +2,7 @@
 
 from gzmass.inference.ensemble import Ensemble, load_ensemble
 from gzmass.inference.features import features, write_features
-from gzmass.inference.predict import predict, write_predictions
+from gzmass.inference.predict import predict, predict_with_members, write_predictions
 from gzmass.inference.predict_parts import PartsSummary, predict_parts
 from gzmass.inference.sources import find_galaxies
 
@@ -14,6 +14,7 @@ __all__ = [
     "load_ensemble",
     "predict",
     "predict_parts",
+    "predict_with_members",
     "write_features",
     "write_predictions",
 ]

@@ -99,14 +99,48 @@ class Ensemble:
         DataError
             Images or metadata of another shape or type than a graph takes.
         """
-        every = [run.outputs(images, metadata, batch_size) for run in self.runs]
-        known = self.runs[0].known(metadata, luminosity)
-        parts = {name: np.mean(found, axis=0) for name in ("votes", "domain_parts") if (found := _those(every, name))}
-        parts["reasons"] = np.array([_union(reasons) for reasons in zip(*_those(every, "reasons"), strict=True)])
+        return self.predictions(
+            [run.outputs(images, metadata, batch_size) for run in self.runs], self.known(metadata, luminosity)
+        )
+
+    def known(self, metadata=None, luminosity=None):
+        """Collect what is known of galaxies beside their images.
+
+        Parameters
+        ----------
+        metadata : pandas.DataFrame, optional
+            As in `Ensemble.predict`.
+        luminosity : array_like of float, optional
+            As in `Ensemble.predict`.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray of float
+            As `gzmass.models.Run.known` gives it.
+        """
+        return self.runs[0].known(metadata, luminosity)
+
+    def predictions(self, outputs, known):
+        """Make the columns of predictions of what the graphs gave.
+
+        Parameters
+        ----------
+        outputs : sequence of dict
+            What `gzmass.models.Run.outputs` returned, of each run.
+        known : dict of str to numpy.ndarray of float
+            What `Ensemble.known` returned.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns of `Ensemble.predict`.
+        """
+        parts = {name: np.mean(found, axis=0) for name in ("votes", "domain_parts") if (found := _those(outputs, name))}
+        parts["reasons"] = np.array([_union(reasons) for reasons in zip(*_those(outputs, "reasons"), strict=True)])
         mass_to_light = None
-        if "log_ml" in every[0]:
-            means = np.stack([one["log_ml"][:, 0] for one in every])
-            sigmas = np.stack([_scale(r) * one["log_ml"][:, 1] for r, one in zip(self.runs, every, strict=True)])
+        if "log_ml" in outputs[0]:
+            means = np.stack([one["log_ml"][:, 0] for one in outputs])
+            sigmas = np.stack([_scale(r) * one["log_ml"][:, 1] for r, one in zip(self.runs, outputs, strict=True)])
             mass_to_light = self._mass_to_light(means, sigmas, known)
         tree = next((run.tree for run in self.runs if run.tree), None)
         return assemble(mass_to_light, known.get("luminosity_g"), tree, parts, _learnt(self.runs))

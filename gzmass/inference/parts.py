@@ -119,8 +119,8 @@ def _predict(job, predictor, table, pixels, reasons):
     # as a dataset hands them on: single precision
     metadata = {name: table[name].to_numpy(dtype="float32", na_value=np.nan) for name in known}
     metadata = pd.DataFrame(metadata, index=table.index)
-    predicted = predict_rows(predictor, metadata, pixels, reasons)
-    judge_stretch(predicted, getattr(predictor, "runs", [predictor])[0], job.stretch)
+    (predicted,) = predict_rows([predictor], metadata, pixels, reasons)
+    judge_stretch(predicted, predictor.runs[0], job.stretch)
     first = {"id": table[job.reading.id_column], **{ours: table[theirs] for ours, theirs in job.kept}}
     if job.positions and "_healpix_29" not in first:
         first = {"_healpix_29": _healpix(*(table[name].to_numpy(dtype=float) for name in job.positions)), **first}

@@ -14,7 +14,7 @@ from gzmass.inference.reading import read_ahead
 from gzmass.inference.rows import judge_stretch, predict_rows, refuse_other_tree
 from gzmass.models import Run, load_run
 
-__all__ = ["FORMATS", "predict", "write_predictions"]
+__all__ = ["FORMATS", "predict", "predict_with_members", "write_predictions"]
 
 #: Endings of a predictions table and what they stand for.
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".ecsv": "ascii.ecsv", ".fits": "fits", ".vot": "votable"}
@@ -60,8 +60,41 @@ def predict(run, dataset, split=None, out=None, progress=None):
     if out is not None:
         _format(out)
         refuse_other_table(out, "table of predictions", _MARKS.issubset)
-    predictor = _open(run)
-    runs = predictor.runs if isinstance(predictor, Ensemble) else [predictor]
+    (predictions,) = _predict([_open(run)], dataset, split, progress)
+    if out is not None:
+        write_predictions(predictions, out)
+    return predictions
+
+
+def predict_with_members(ensemble, dataset, split=None, progress=None):
+    """Predict with several runs together and with each alone, for the time of one of these.
+
+    Parameters
+    ----------
+    ensemble : gzmass.inference.Ensemble
+        The runs.
+    dataset, split, progress
+        As in `predict`.
+
+    Returns
+    -------
+    together : pandas.DataFrame
+        What `predict` returns for the ensemble.
+    members : list of pandas.DataFrame
+        What it returns for each of its runs.
+
+    Raises
+    ------
+    DataError
+        As in `predict`.
+    """
+    together, *members = _predict([ensemble, *ensemble.runs], dataset, split, progress)
+    return together, members
+
+
+def _predict(predictors, dataset, split, progress):
+    """Predict with each; the first has all runs of the others."""
+    runs = predictors[0].runs
     npix = runs[0].npix
     if dataset.npix != npix:
         raise DataError(
@@ -72,24 +105,27 @@ def predict(run, dataset, split=None, out=None, progress=None):
         refuse_other_tree(one.path, one.card, dataset.info.get("tree_hash"), str(dataset.path))
     rows = dataset.require_rows(split)
     optional = [name for name in ("luminosity_g", "stretch_scale", *QUANTITIES) if name != "log_ml_g"]
-    columns = list(dict.fromkeys([*predictor.metadata, *(name for name in optional if name in dataset.table)]))
+    columns = list(dict.fromkeys([*predictors[0].metadata, *(name for name in optional if name in dataset.table)]))
     table = pd.DataFrame(dataset.metadata(columns, rows), columns=columns)
     chunks = [slice(start, start + _CHUNK) for start in range(0, len(rows), _CHUNK)]
     images = read_ahead(dataset.readable_images(rows[chunk]) for chunk in chunks)
     parts = []
     for chunk, (pixels, reasons) in zip(chunks, images, strict=True):
-        parts.append(predict_rows(predictor, table.iloc[chunk], pixels, reasons))
+        parts.append(predict_rows(predictors, table.iloc[chunk], pixels, reasons))
         if progress:
             progress(min(chunk.stop, len(rows)), len(rows))
-    predictions = pd.concat(parts, ignore_index=True)
+    tables = [pd.concat(own, ignore_index=True) for own in zip(*parts, strict=True)]
+    return [_finished(own, one.runs, dataset, split, rows) for own, one in zip(tables, predictors, strict=True)]
+
+
+def _finished(predictions, runs, dataset, split, rows):
+    """Add which galaxies these are and what made the table, and mark those that were stretched in another way."""
     predictions.insert(0, "id", dataset.table["id"].to_numpy()[rows])
     for name in ("dec", "ra"):
         if name in dataset.table and dataset.table[name].notna().any():
             predictions.insert(1, name, dataset.table[name].to_numpy()[rows])
     predictions.attrs = provenance(runs, dataset, split)
     judge_stretch(predictions, runs[0], dataset.info.get("stretch"))
-    if out is not None:
-        write_predictions(predictions, out)
     return predictions
 
 

@@ -9,13 +9,13 @@ __all__ = ["judge_stretch", "predict_rows", "refuse_other_tree"]
 _TEXT = ("status", "status_reason", "out_of_domain_reason")
 
 
-def predict_rows(predictor, metadata, pixels, reasons):
+def predict_rows(predictors, metadata, pixels, reasons):
     """Predict the galaxies that have an image, and give the others a row without predictions.
 
     Parameters
     ----------
-    predictor : gzmass.models.Run or gzmass.inference.Ensemble
-        What predicts.
+    predictors : sequence of gzmass.models.Run or gzmass.inference.Ensemble
+        What predicts, each for itself. The graph of a run that is in several is applied once.
     metadata : pandas.DataFrame
         Metadata of all galaxies, n rows.
     pixels : numpy.ndarray of uint8
@@ -25,17 +25,25 @@ def predict_rows(predictor, metadata, pixels, reasons):
 
     Returns
     -------
-    pandas.DataFrame
-        The columns of `gzmass.models.Run.predict`, then ``status``, "ok" or "failed", and ``status_reason``. A galaxy
-        that failed has NaN for numbers and False for ``in_domain``.
+    list of pandas.DataFrame
+        For each predictor the columns of `gzmass.models.Run.predict`, then ``status``, "ok" or "failed", and
+        ``status_reason``. A galaxy that failed has NaN for numbers and False for ``in_domain``.
     """
     good = np.flatnonzero(reasons == "")
-    if len(good) == len(reasons) > 0:
-        predicted = predictor.predict(pixels, metadata)
-    elif len(good):
-        predicted = predictor.predict(pixels[good], metadata.iloc[good])
-    else:  # a blank image, for the columns
-        predicted = predictor.predict(np.zeros((1, *pixels.shape[1:]), np.uint8), metadata.reindex([0]))
+    if not len(good):  # a blank image, for the columns
+        pixels, metadata = np.zeros((1, *pixels.shape[1:]), np.uint8), metadata.reindex([0])
+    elif len(good) < len(reasons):
+        pixels, metadata = pixels[good], metadata.iloc[good]
+    runs = {id(run): run for predictor in predictors for run in predictor.runs}
+    outputs = {key: run.outputs(pixels, metadata) for key, run in runs.items()}
+    tables = []
+    for predictor in predictors:
+        found = predictor.predictions([outputs[id(run)] for run in predictor.runs], predictor.known(metadata))
+        tables.append(_with_failed(found, good, reasons))
+    return tables
+
+
+def _with_failed(predicted, good, reasons):
     predicted = predicted.iloc[: len(good)].set_index(good).reindex(range(len(reasons)))
     predicted["in_domain"] = predicted["in_domain"].eq(True)
     predicted["status"] = np.where(reasons == "", "ok", "failed")

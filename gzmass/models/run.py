@@ -47,6 +47,17 @@ class Run:
     card: dict = field(repr=False)
 
     @property
+    def runs(self):
+        """The run itself, as `gzmass.inference.Ensemble.runs` are the several that predict together.
+
+        Returns
+        -------
+        tuple of Run
+            This one.
+        """
+        return (self,)
+
+    @property
     def npix(self):
         """Side of the images.
 
@@ -117,8 +128,24 @@ class Run:
         DataError
             Images or metadata of another shape or type than the graph takes.
         """
-        parts = self.outputs(images, metadata, batch_size)
-        known = self.known(metadata, luminosity)
+        return self.predictions([self.outputs(images, metadata, batch_size)], self.known(metadata, luminosity))
+
+    def predictions(self, outputs, known):
+        """Make the columns of predictions of what the graph gave.
+
+        Parameters
+        ----------
+        outputs : sequence of dict
+            What `Run.outputs` returned, of this one run.
+        known : dict of str to numpy.ndarray of float
+            What `Run.known` returned.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns of `Run.predict`.
+        """
+        (parts,) = outputs
         mass_to_light = None
         if "log_ml" in parts:
             mass_to_light = apply_calibration(*parts["log_ml"].T, self.card["calibration"], known)

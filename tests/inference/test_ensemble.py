@@ -5,6 +5,7 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -15,7 +16,7 @@ from gzmass.cli import main
 from gzmass.config import FinetuneConfig
 from gzmass.datasets import open_dataset
 from gzmass.errors import DataError
-from gzmass.inference import load_ensemble, predict
+from gzmass.inference import load_ensemble, predict, predict_with_members
 from gzmass.inference.ensemble import refuse_different_cards
 from gzmass.models import build_model, load_run, save_run
 from gzmass.models.validation import read_validation, write_validation
@@ -58,6 +59,18 @@ def test_the_mixture_of_runs_with_and_without_sigma(runs, galaxies):
         np.testing.assert_allclose(together[part], (single[0][part] + single[1][part]) / 2)
     mass = together["log_ml_g"] + np.log10(dataset.metadata(["luminosity_g"], "test")[:, 0])
     np.testing.assert_allclose(together["log_mstar"], mass, rtol=1e-6)
+
+
+def test_the_members_beside_their_ensemble_cost_no_second_pass(runs, galaxies, monkeypatch):
+    dataset, ensemble = open_dataset(galaxies), load_ensemble(runs)
+    wanted = [predict(one, dataset, "test") for one in (ensemble, *runs)]
+    passes, outputs = [], type(runs[0]).outputs
+    monkeypatch.setattr(type(runs[0]), "outputs", lambda run, *a: passes.append(run.path) or outputs(run, *a))
+    together, members = predict_with_members(ensemble, dataset, "test")
+    assert passes == [run.path for run in runs]
+    for got, one in zip([together, *members], wanted, strict=True):
+        pd.testing.assert_frame_equal(got, one)
+        assert got.attrs == one.attrs
 
 
 def other_weights(run, folder):
