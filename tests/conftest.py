@@ -32,7 +32,7 @@ LONGEST = (
     "models/test_other_process.py",
     "inference/test_predict_parts.py",
     "experiment/test_experiment.py",
-    "test_cli.py",
+    "cli/test_commands.py",
     "docs/test_docs_examples.py",
     "models/test_run.py",
     "inference/test_ensemble.py",

@@ -34,6 +34,7 @@ FLOORS = {
     "inference": {"engine", "tree", "calibration", "catalogs", "datasets", "layers", "models", "config"},
     "experiment": {"engine", "config", "calibration", "datasets", "evaluation", "training", "inference"},
 }
+FLOORS["cli"] = {*FLOORS, "console", "demo", "show"}
 WITH_KERAS = {"layers", "losses", "models", "training", "inference", "experiment"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,115 +10,22 @@ import pandas as pd
 import pytest
 import yaml
 from PIL import Image
-from typer.main import get_command
 
-from gzmass.cli import app, main
+from gzmass.cli import main
 from gzmass.datasets.write import begin_dataset
 from gzmass.tree import load_tree
 
 # that of Slurm holds the keys of dask-jobqueue, for a command of which it is no configuration
 CONFIGS = sorted(
-    set((Path(__file__).parents[1] / "configs").glob("*.yaml")) - {Path(__file__).parents[1] / "configs" / "slurm.yaml"}
+    set((Path(__file__).parents[2] / "configs").glob("*.yaml")) - {Path(__file__).parents[2] / "configs" / "slurm.yaml"}
 )
-COMMANDS = list(get_command(app).commands)
 FIRST = 1237648721789256091
 TREE = load_tree("gz2")
-
-
-@pytest.fixture
-def gzmass(capsys):
-    """Run a command; exit code, standard output, standard error."""
-
-    def run(*arguments):
-        capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture
-def refused(gzmass):
-    """Run a command that must be refused; its one sentence."""
-
-    def run(*arguments):
-        code, _, err = gzmass(*arguments)
-        assert code == 2
-        assert err.startswith("Error: ")
-        assert err.endswith(".\n")
-        assert err.count("\n") == 1
-        assert "Traceback" not in err
-        return err
-
-    return run
 
 
 def files(path):
     """All that stands in a folder, and when it was written."""
     return {f: f.stat().st_mtime_ns for f in sorted(path.rglob("*")) if "cache" not in f.parts}
-
-
-# ---- help ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("arguments", [["--help"], []])
-def test_help_names_every_command(gzmass, arguments):
-    code, out, err = gzmass(*arguments)
-    assert (code, err) == (0, "")
-    for command in COMMANDS:
-        assert f"\n  {command} " in out
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(gzmass, command):
-    code, out, err = gzmass(command, "--help")
-    assert (code, err) == (0, "")
-    assert out.startswith(f"Usage: gzmass {command} ")
-
-
-def test_version(gzmass):
-    from gzmass import __version__
-
-    assert gzmass("--version") == (0, f"gzmass {__version__}\n", "")
-
-
-def test_help_loads_nothing_that_is_slow():
-    code = (
-        "import sys; from gzmass.cli import main; code = main(['--help'])\n"
-        "slow = {'tensorflow', 'keras', 'jax', 'torch', 'pandas', 'numpy'}\n"
-        "print(sorted(slow & set(sys.modules)), file=sys.stderr)\n"
-        "sys.exit(code)"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "finetune-ml" in result.stdout
-    assert result.stderr == "[]\n"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        (["finetune"], "finetune"),
-        (["predict", "run"], "RUN"),
-        (["simulate", "out", "--n-galaxies", "many"], "--n-galaxies"),
-        (["simulate", "out", "--fractions", "0.7", "0.3", "0.3"], "'train': 0.7, 'val': 0.3, 'test': 0.3"),
-        (["evaluate", "run", "data", "--spilt", "test"], "--spilt"),
-    ],
-)
-def test_what_was_typed_wrongly_is_named(gzmass, arguments, named):
-    code, _, err = gzmass(*arguments)
-    assert code == 2
-    assert err.startswith("Error: ")
-    assert named in err
-
-
-def test_an_interruption_says_how_to_go_on(gzmass, monkeypatch):
-    def interrupted(_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("gzmass.show.show", interrupted)
-    code, _, err = gzmass("show", "tree")
-    assert code == 130
-    assert err.strip() == "Interrupted. Run the same command again to go on."
 
 
 # ---- the main job ----------------------------------------------------------------------------------------------------
