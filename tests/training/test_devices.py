@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 
 KEYS = {
     "model": {"hidden": 8, "dropout": 0.0},
-    "optimization": {"batch_size": 12},
+    "optimization": {"batch_size": 12, "optimizer": "muon"},  # which leaves biases to AdamW: both are tested
     "metadata": ["distance_mpc"],
     "test_time_augmentation": 1,
     "stages": [{"name": "all", "epochs": 3, "learning_rate": 3e-4}],
@@ -94,7 +94,7 @@ def test_two_devices_on_tensorflow_give_the_losses_of_one(galaxies, tmp_path):
     # gradients are clipped, images augmented
     changes = {"vote_loss_weight": 0.1}
     process = start(
-        command(tmp_path, galaxies, tmp_path / "two", **changes, optimization={"batch_size": 12, "devices": "all"}),
+        command(tmp_path, galaxies, tmp_path / "two", **changes, optimization={**KEYS["optimization"], "devices": "all"}),
         "tensorflow",
     )
     config = FinetuneConfig(**KEYS, **changes, dataset=galaxies, out=tmp_path / "one")
@@ -123,7 +123,7 @@ def one_on_jax(galaxies, tmp_path_factory):
         "model": {"hidden": 8, "dropout": 0.3},
         "augmentation": {"interpolation": "bilinear"},
     }
-    both = {**changes, "optimization": {"batch_size": 12, "devices": "all"}}
+    both = {**changes, "optimization": {**KEYS["optimization"], "devices": "all"}}
     processes = [
         start(command(folder, galaxies, folder / "one", **changes), "jax"),
         start(
@@ -250,7 +250,7 @@ def test_half_precision_trains_the_trunk_and_leaves_a_model_of_single_precision(
         if epoch == 1:
             raise KilledError
 
-    half = {"batch_size": 12, "precision": "bfloat16"}
+    half = {**KEYS["optimization"], "precision": "bfloat16"}
     config = FinetuneConfig(**{**KEYS, "optimization": half}, dataset=galaxies, out=tmp_path / "half")
     run = finetune_ml(config)
     killed = config.model_copy(update={"out": tmp_path / "killed"})
