@@ -2,8 +2,8 @@
 
 import re
 import warnings
+from math import isfinite, sqrt
 
-import numpy as np
 from astropy.wcs import WCS
 
 from gzmass.errors import DataError
@@ -206,12 +206,14 @@ def _wcs_scale(get):
         rows = [1.0 if row is None else row for row in rows]
         matrix = [rows[0] * turn[0], rows[0] * turn[1], rows[1] * turn[2], rows[1] * turn[3]]
     units = [_ARCSEC.get(str(get(f"CUNIT{i}", "deg")).strip().lower(), 3600.0) for i in axes]
-    matrix = np.multiply(np.reshape(matrix, (2, 2)), np.reshape(units, (2, 1)))
-    scale = _positive(np.sqrt(abs(np.linalg.det(matrix))))
+    matrix = [term * unit for term, unit in zip(matrix, (units[0], units[0], units[1], units[1]), strict=True)]
+    area = abs(matrix[0] * matrix[3] - matrix[1] * matrix[2])
+    scale = _positive(sqrt(area))
     if scale is None:
         return None, None
-    longest, shortest = np.linalg.svd(matrix, compute_uv=False)
-    return scale, longest / shortest
+    # of the singular values area is the product, and the sum of squares that of all terms
+    mean = max(1.0, sum(term * term for term in matrix) / (2 * area))
+    return scale, mean + sqrt(mean * mean - 1)
 
 
 def _positive(value):
@@ -221,4 +223,4 @@ def _positive(value):
         value = float(value)
     except (TypeError, ValueError):
         return None
-    return value if np.isfinite(value) and value > 0 else None
+    return value if isfinite(value) and value > 0 else None

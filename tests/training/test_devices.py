@@ -94,7 +94,9 @@ def test_two_devices_on_tensorflow_give_the_losses_of_one(galaxies, tmp_path):
     # gradients are clipped, images augmented
     changes = {"vote_loss_weight": 0.1}
     process = start(
-        command(tmp_path, galaxies, tmp_path / "two", **changes, optimization={**KEYS["optimization"], "devices": "all"}),
+        command(
+            tmp_path, galaxies, tmp_path / "two", **changes, optimization={**KEYS["optimization"], "devices": "all"}
+        ),
         "tensorflow",
     )
     config = FinetuneConfig(**KEYS, **changes, dataset=galaxies, out=tmp_path / "one")
