@@ -12,7 +12,7 @@ __all__ = ["is_number", "open_unpacked", "read_layout", "with_whole_rows"]
 
 _GZIP = b"\x1f\x8b"
 _BUFFER = 1 << 20  # bytes that are looked at in one go
-_QUOTED = re.compile(rb'"[^"]*"')
+_CLOSED = re.compile(rb'(?:[^"]|"")*"(?!")')  # the rest of a field in quotes, in which two quotes stand for one
 
 
 @contextmanager
@@ -126,7 +126,13 @@ class _WholeRows(io.RawIOBase):
     def __init__(self, file, path, separator, n_columns, skipped):
         self._file, self._path, self._n_columns, self._skipped = file, path, n_columns, skipped
         self._separator = None if separator == r"\s+" else separator.encode()
-        self._line, self._row, self._n_lines = b"", b"", 0  # what has begun in the bytes so far
+        blanks = self._separator is None
+        # as pandas reads: only at the start of a field does a quote open, behind blanks; elsewhere it is a letter (5")
+        self._start = re.compile(rb'\s*"?' if blanks else rb' *"?')
+        self._end = re.compile(rb"\s+|#" if blanks else re.escape(self._separator))
+        self._line = b""  # what has begun in the bytes so far
+        self._n_lines = self._n_fields = 0  # of the file, and of a row that began in an earlier line
+        self._is_inside = False  # the quotes of such a row
 
     def readable(self):
         return True
@@ -145,28 +151,47 @@ class _WholeRows(io.RawIOBase):
         self._n_lines += 1
         if self._n_lines <= self._skipped:
             return
-        self._row += line
-        if self._row.count(b'"') % 2:  # it goes on in the next line
-            return
-        n, self._row = self._count(self._row), b""
+        if self._is_inside or b'"' in line:
+            self._go_on(line)
+            if self._is_inside:  # it goes on in the next line
+                return
+            n, self._n_fields = self._n_fields, 0
+        else:
+            n = self._count(line)
+        if self._separator is not None and n == self._n_columns + 1:  # nothing, behind a separator at the end
+            n -= line.rstrip(b"\r ").endswith(self._separator)
         if n not in {0, self._n_columns}:
             raise DataError(
                 f"The table {str(self._path)!r} has {self._n_columns} columns and in its line {self._n_lines} "
                 f"{n} field{'s' if n > 1 else ''}."
             )
 
-    def _count(self, row):
-        """Count the fields of a row; 0 for an empty line or a comment."""
+    def _count(self, line):
+        """Count the fields of a row without quotes; 0 for an empty line or a comment."""
         if self._separator is None:
-            row = row.partition(b"#")[0]
-        if not row.strip():
-            return 0
-        if b'"' in row:
-            row = _QUOTED.sub(b"_", row)
-        if self._separator is None:
-            return len(row.split())
-        n = row.count(self._separator) + 1
-        return n - (n == self._n_columns + 1 and row.rstrip(b"\r ").endswith(self._separator))
+            return len(line.partition(b"#")[0].split())
+        return line.count(self._separator) + 1 if line.strip() else 0
+
+    def _go_on(self, line):
+        """Count the fields of a row with quotes as far as a line goes."""
+        place, is_begun = 0, self._is_inside
+        while True:
+            if not is_begun:
+                start = self._start.match(line, place)
+                place = start.end()
+                self._is_inside = start.group().endswith(b'"')
+                if self._separator is None and not self._is_inside and line[place : place + 1] in {b"", b"#"}:
+                    return
+                self._n_fields += 1
+            if self._is_inside:
+                closed = _CLOSED.match(line, place)
+                if closed is None:
+                    return
+                place, self._is_inside = closed.end(), False
+            end = self._end.search(line, place)
+            if end is None or end.group() == b"#":
+                return
+            place, is_begun = end.end(), False
 
 
 def _given(names, lines, first, path):

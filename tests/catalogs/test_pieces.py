@@ -201,6 +201,8 @@ def test_only_the_columns_asked_for_are_needed(tmp_path):
         ("long.csv", "id,z,m\n1,0.05,10\n\n2,0.05,9,4\n", 4, 4),
         ("cut.csv", "id,z,m\n1,0.05,10\n2,0.0", 3, 2),
         ("quoted.csv", 'id,z,m\n1,"a, ""b""\nc",10\n2,"d, e"\n', 4, 2),
+        ("inches.csv", 'id,name,m\n1,a,10\n2,star 5" away,9\n3,8\n4,"b",7\n', 4, 2),
+        ("inches.dat", '# id name m\n1 5" 10 # 3" more\n2 "b c#" 9 4\n', 3, 4),
         ("blanks.dat", "# id z m\n1 0.05 10 # a comment\n# another\n2 10\n", 4, 2),
         ("tabs.tsv.gz", "id\tz\tm\r\n1\t\t10\r\n2\t1\t2\t3\r\n", 3, 4),
     ],
@@ -216,6 +218,16 @@ def test_a_separator_at_the_end_of_each_line_and_quotes_over_several_are_allowed
     (tmp_path / "a.csv").write_text('id,name,m\n1,"a\nb, c",10,\n\n2,"",9,')
     table, _ = read_table(tmp_path / "a.csv", "id", ["m"])
     assert table.to_numpy().tolist() == [[1, 10], [2, 9]]
+
+
+@pytest.mark.parametrize(("name", "separator"), [("a.csv", ","), ("a.tsv", "\t"), ("a.dat", " ")])
+def test_quotes_are_understood_as_the_parser_understands_them(tmp_path, name, separator):
+    rows = ['1|5"|10', '2|"a""|b"|9', '3|""|8', '4|"c\nd"e|7', '5|f"g"h"|6', '6| "i"|5']
+    (tmp_path / name).write_text(f"id|name|m\n{chr(10).join(rows)}\n".replace("|", separator))
+    (piece,) = iterate_table(tmp_path / name, ["id", "name", "m"])
+    assert piece["id"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert piece["m"].tolist() == [10, 9, 8, 7, 6, 5]
+    assert piece["name"].iloc[[0, 1, 3, 4]].tolist() == ['5"', f'a"{separator}b', "c\nde", 'f"g"h"']
 
 
 def test_the_masks_that_astropy_writes_beside_columns_of_parquet(tmp_path):
