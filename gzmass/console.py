@@ -14,7 +14,9 @@ __all__ = [
     "bar",
     "evaluation",
     "experiment",
+    "experiment_runs",
     "failed_galaxies",
+    "finished_before",
     "left_out",
     "load_keras",
     "made",
@@ -145,6 +147,26 @@ def _progress():
         console=_console,
         disable=not _console.is_terminal,
     )
+
+
+@contextmanager
+def finished_before(file):
+    """Say after the block if all that it was to do had been done by an earlier command.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        What is written last, when all is done.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
+    stamp = file.stat().st_mtime_ns if file.is_file() else None
+    yield
+    if stamp is not None and file.stat().st_mtime_ns == stamp:
+        say("it was finished before, and nothing was made anew")
 
 
 @contextmanager
@@ -295,8 +317,32 @@ def evaluation(numbers):
             f"votes: RMSE {joint['rmse']:.4f} over {joint['n_answers']} answers "
             f"(predicting the mean: {joint['rmse_mean']:.4f})"
         )
-    for reason in numbers["absent"].values():
-        say(f"absent: {reason}")
+    if (domain := numbers["out_of_domain"]) and domain["n"]:
+        say(f"{domain['n']} of {numbers['n_predicted']} galaxies lie outside what the run was trained on")
+    for reason in dict.fromkeys(numbers["absent"].values()):
+        without = [name.replace("_", " ") for name, other in numbers["absent"].items() if other == reason]
+        say(f"nothing on {', '.join(without)}: {reason}")
+
+
+def experiment_runs(runs):
+    """Print the trainings of an experiment, and what keeps some from being run.
+
+    Parameters
+    ----------
+    runs : list of dict
+        What `gzmass.experiment.list_runs` returned.
+    """
+    reasons = {}
+    for run in runs:
+        took = "" if run["seconds"] is None else f", {run['seconds'] / 60:.1f} min"
+        if run["problem"]:
+            reasons.setdefault(run["problem"], []).append(run["name"])
+        say(f"{run['name']}: {run['state']}{took}")
+    missing = [run for run in runs if run["state"] not in ("finished", "can not be run")]
+    estimated = any(run["seconds"] is not None for run in missing)
+    say(f"{len(missing)} of {len(runs)} to be run" + "; their minutes are estimates from another seed" * estimated)
+    for reason, names in reasons.items():
+        say(f"{len(names)} can not be run: {reason}")
 
 
 def _short(value):

@@ -11,7 +11,7 @@ from gzmass.errors import GzmassError, TreeError
 from gzmass.preparation import PrepareConfig
 from gzmass.tree import load_tree
 
-__all__ = ["show"]
+__all__ = ["command_of", "show"]
 
 
 def show(what):
@@ -85,7 +85,26 @@ def _tree(tree):
     return lines
 
 
-def _config(path):
+def command_of(path):
+    """Tell for which command a configuration was written.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Its YAML file.
+
+    Returns
+    -------
+    kind : type
+        The class of the configuration whose keys fit best.
+    command : str
+        Name of the command.
+
+    Raises
+    ------
+    GzmassError
+        The file can not be read, is no mapping, or has no key of any command.
+    """
     from gzmass.experiment import ExperimentConfig  # noqa: PLC0415 -- brings the evaluation along, seconds
 
     keys = set(_yaml(path))
@@ -99,8 +118,13 @@ def _config(path):
     kind = max(commands, key=lambda c: (len(keys & set(c.model_fields)), -len(c.model_fields)))
     if not keys & set(kind.model_fields):
         raise GzmassError(f"{path} is no tree, and none of its keys is one of gzmass {', '.join(commands.values())}.")
-    config = load_config(kind, path)
-    lines = [f"Configuration of gzmass {commands[kind]}; a key that {path} does not set has its default"]
+    return kind, commands[kind]
+
+
+def _config(path):
+    kind, command = command_of(path)
+    keys, config = set(_yaml(path)), load_config(kind, path)
+    lines = [f"Configuration of gzmass {command}; a key that {path} does not set has its default"]
     values = config.model_dump(mode="json")
     return lines + [f"{key}: {_flow(value)}{'' if key in keys else '  (default)'}" for key, value in values.items()]
 
@@ -157,4 +181,6 @@ def _card(path, card):
 def _flow(value):
     if isinstance(value, dict | list):
         return yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False).strip()
+    if value is None or isinstance(value, bool):
+        return yaml.safe_dump(value).split()[0]
     return str(value)

@@ -67,8 +67,8 @@ def read_galaxy_zoo_2(path, statistic="count", ids=None, tree="gz2", id_column=N
     ConfigError
         The statistic is unknown.
     DataError
-        The file can not be read or lacks columns, ids went through floating-point numbers, or right ascensions are
-        hours.
+        The file can not be read or lacks columns, ids went through floating-point numbers, or the right ascensions of
+        all its galaxies look like hours.
     """
     if statistic not in STATISTICS:
         raise ConfigError(f"The statistic must be one of {', '.join(STATISTICS)}. Received: {statistic!r}.")
@@ -85,7 +85,7 @@ def read_galaxy_zoo_2(path, statistic="count", ids=None, tree="gz2", id_column=N
             part[name] = optional_ids(piece.loc[kept.index, theirs], f"column {theirs!r} of {source!r}")
         parts.append(_with_votes(part, tree, statistic, checks, selection))
     votes = pd.concat(parts)
-    if {"ra", "dec"} <= set(votes):
+    if ids is None and {"ra", "dec"} <= set(votes):  # a few galaxies tell nothing of the unit of a catalogue
         refuse_hours(votes["ra"], votes["dec"], repr(source))
     order = -votes["total_classifications"] if "total_classifications" in votes else pd.Series(0.0, index=votes.index)
     votes = votes[~surplus_rows(votes["id"], order, "the row with the most classifications", selection)]

@@ -272,6 +272,11 @@ def _decode(header, data, n, columns, found, first, path):
     hdu = fits.BinTableHDU.fromstring(header.tostring().encode("ascii") + block, uint=True)
     stored, piece = hdu.data.view(np.ndarray), {}
     for column, (name, element) in zip(columns, found, strict=True):
+        if str(hdu.columns[name].format).lstrip("01").startswith(("P", "Q")):
+            raise DataError(
+                f"The column {column!r} of {str(path)!r} can not be read: its rows have different lengths (TFORM "
+                f"{hdu.columns[name].format})."
+            )
         # of what is stored, before scale and zero point: that is what the null is a value of
         null = hdu.columns[name].null
         absent = None if null is None else _element(stored[name], element, column, path) == null

@@ -71,7 +71,7 @@ def read_stellar_mass(path, format, ids=None, prefer=None):  # noqa: A002  the n
         The format is unknown.
     DataError
         A file can not be read or lacks columns, two files do not belong together, ids went through floating-point
-        numbers, or right ascensions are hours.
+        numbers, or the right ascensions of all their galaxies look like hours.
     """
     surveys = describe("stellar_mass")
     if format not in surveys:
@@ -88,7 +88,7 @@ def read_stellar_mass(path, format, ids=None, prefer=None):  # noqa: A002  the n
     parts = [_rename(piece, layout, selection) for piece in _pieces(layout)]
     prefer = survey.get("good", {}) if prefer is None else prefer
     table = _stack(parts, next(iter(layout["ids"])), prefer, selection)
-    if {"ra", "dec"} <= set(table):
+    if ids is None and {"ra", "dec"} <= set(table):  # a few galaxies tell nothing of the unit of a catalogue
         refuse_hours(table["ra"], table["dec"], repr(layout["source"]))
     return table, concat_set_aside(selection.set_aside), Convention(**survey["convention"])
 

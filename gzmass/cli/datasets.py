@@ -22,12 +22,12 @@ def prepare(
 ):
     """Turn images and catalogues into a dataset directory."""
     from gzmass import console
-    from gzmass.config import load_config
+    from gzmass.cli.reading import read_configuration
     from gzmass.engine import open_engine
     from gzmass.preparation import PrepareConfig
     from gzmass.preparation import prepare as prepare_dataset
 
-    settings = load_config(PrepareConfig, config, overrides or ())
+    settings = read_configuration(PrepareConfig, config, overrides)
     console.say(f"Preparing {settings.npix}-px images in {settings.out}")
     with (
         open_engine(engine, settings.workers, scheduler, slurm, console.say) as opened,
@@ -69,7 +69,7 @@ def simulate(
     from gzmass.simulate import simulate as simulate_dataset
 
     console.say(f"Simulating {n_galaxies} galaxies of {npix} px in {out}")
-    with console.bar("simulate", "galaxies") as progress:
+    with console.finished_before(out / "dataset.yaml"), console.bar("simulate", "galaxies") as progress:
         summary = simulate_dataset(
             out,
             n_galaxies,

@@ -14,14 +14,15 @@ __all__ = ["experiment", "finetune", "pretrain"]
 def pretrain(config: ConfigFile, overrides: Overrides = None):
     """Train trunk and morphology head on votes. Makes a run directory."""
     from gzmass import console
-    from gzmass.config import PretrainConfig, load_config
+    from gzmass.cli.reading import read_configuration
+    from gzmass.config import PretrainConfig
 
-    settings = load_config(PretrainConfig, config, overrides or ())
+    settings = read_configuration(PretrainConfig, config, overrides)
     console.say(f"Pretraining {settings.model.trunk} on the votes of {settings.dataset} in {settings.out}")
     console.load_keras()
     from gzmass.training import pretrain_gz2
 
-    with console.training() as progress:
+    with console.finished_before(settings.out / "card.yaml"), console.training() as progress:
         run = pretrain_gz2(settings, progress=progress)
     console.run_summary(run.card)
     console.made(settings.out)
@@ -31,15 +32,16 @@ def pretrain(config: ConfigFile, overrides: Overrides = None):
 def finetune(config: ConfigFile, overrides: Overrides = None):
     """Train on mass-to-light ratios. From a pretrained run or from scratch; makes a run directory."""
     from gzmass import console
-    from gzmass.config import FinetuneConfig, load_config
+    from gzmass.cli.reading import read_configuration
+    from gzmass.config import FinetuneConfig
 
-    settings = load_config(FinetuneConfig, config, overrides or ())
+    settings = read_configuration(FinetuneConfig, config, overrides)
     start = f"the run {settings.init_from}" if settings.init_from else settings.model.weights or "random weights"
     console.say(f"Fine-tuning {settings.model.trunk} from {start} on the M/L of {settings.dataset} in {settings.out}")
     console.load_keras()
     from gzmass.training import finetune_ml
 
-    with console.training() as progress:
+    with console.finished_before(settings.out / "card.yaml"), console.training() as progress:
         run = finetune_ml(settings, progress=progress)
     console.run_summary(run.card)
     console.made(settings.out)
@@ -54,17 +56,14 @@ def experiment(
 ):
     """Run many trainings and make one table of them. Exit code 3 if some could not be run."""
     from gzmass import console
-    from gzmass.config import load_config
+    from gzmass.cli.reading import read_configuration
     from gzmass.experiment import ExperimentConfig, list_runs, run_experiment
 
-    settings = load_config(ExperimentConfig, config, overrides or ())
+    settings = read_configuration(ExperimentConfig, config, overrides)
     runs = list_runs(settings)
     missing = [run for run in runs if run["state"] != "finished"]
     if listing:
-        for run in runs:
-            took = "" if run["seconds"] is None else f", {run['seconds'] / 60:.1f} min"
-            console.say(f"{run['name']}: {run['state']}{took}")
-        console.say(f"{len(missing)} of {len(runs)} to be run; the minutes are estimates from another seed")
+        console.experiment_runs(runs)
         return
     console.say(f"{len(runs)} trainings in {settings.out}, {len(runs) - len(missing)} of them finished")
     if missing and settings.workers == 1 and not only_tables:

@@ -81,6 +81,8 @@ def _first_error(error, kind):
     # a value that may be of several kinds has one error for each of them
     same = [_message(one) for one in error.errors(include_url=False) if _key(one) == key]
     message = ", or ".join(same)
+    if first["input"] in ("None", "True", "False"):
+        message += "; in YAML these are null, true and false"
     where = f"the key {key!r} has the value {cut(first['input'])}: " if key else ""
     return f"{where}{message}."
 

@@ -88,6 +88,12 @@ class StageConfig(StrictModel):
         return self
 
     @model_validator(mode="after")
+    def _warmup_of_a_cosine(self):
+        if self.schedule != "cosine" and self.changed("warmup"):
+            raise ValueError(f"warmup belongs to the schedule 'cosine'; received schedule {self.schedule!r}")
+        return self
+
+    @model_validator(mode="after")
     def _trunk_is_trained(self):
         if self.train in ("heads", 0) and (self.rate_decay < 1 or self.batch_norm == "frozen"):
             raise ValueError("rate_decay and batch_norm are for stages that train blocks of the trunk")

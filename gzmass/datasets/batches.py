@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from gzmass.datasets.pixels import row_numbers
 from gzmass.errors import DataError
 
 __all__ = ["Batches"]
@@ -19,8 +20,8 @@ class Batches(keras.utils.PyDataset):
     ----------
     dataset : gzmass.datasets.Dataset
         The dataset.
-    rows : array_like of int
-        Row numbers of the galaxies.
+    rows : array_like of int or bool
+        Row numbers of the galaxies, or a mask of all of the dataset.
     batch_size : int, default 64
         Galaxies a batch; the last batch has what is left.
     shuffle : bool, default False
@@ -57,7 +58,7 @@ class Batches(keras.utils.PyDataset):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        rows = np.asarray(rows, dtype=np.int64)
+        rows = row_numbers(rows, len(dataset.table))
         if not len(rows):
             raise DataError(f"There is no galaxy to make batches of in the dataset {str(dataset.path)!r}.")
         if batch_size < 1:

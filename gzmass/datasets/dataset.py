@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from gzmass.datasets.catalogue import has_votes, vote_columns
 from gzmass.datasets.image_store import ImageFiles, ImageShards, open_images
 from gzmass.datasets.layout import check_table, read_info
-from gzmass.datasets.pixels import decode_images, open_pixels, write_pixels
+from gzmass.datasets.pixels import decode_images, open_pixels, row_numbers, write_pixels
 from gzmass.datasets.split import SPLITS
 from gzmass.engine import remove_left_behind
 from gzmass.errors import DataError
@@ -147,8 +147,8 @@ class Dataset:
 
         Parameters
         ----------
-        rows : str or array_like of int, optional
-            Name of a split or row numbers; by default all galaxies.
+        rows : str or array_like of int or bool, optional
+            Name of a split, row numbers, or a mask of all galaxies; by default all of them.
 
         Returns
         -------
@@ -168,8 +168,8 @@ class Dataset:
 
         Parameters
         ----------
-        rows : str or array_like of int, optional
-            Name of a split or row numbers; by default all galaxies.
+        rows : str or array_like of int or bool, optional
+            Name of a split, row numbers, or a mask of all galaxies; by default all of them.
 
         Returns
         -------
@@ -189,8 +189,8 @@ class Dataset:
 
         Parameters
         ----------
-        rows : str or array_like of int, optional
-            Name of a split or row numbers; by default all galaxies.
+        rows : str or array_like of int or bool, optional
+            Name of a split, row numbers, or a mask of all galaxies; by default all of them.
 
         Returns
         -------
@@ -209,8 +209,8 @@ class Dataset:
 
         Parameters
         ----------
-        rows : str or array_like of int, optional
-            Name of a split or row numbers; by default all galaxies.
+        rows : str or array_like of int or bool, optional
+            Name of a split, row numbers, or a mask of all galaxies; by default all of them.
 
         Returns
         -------
@@ -231,8 +231,8 @@ class Dataset:
 
         Parameters
         ----------
-        rows : str or array_like of int, optional
-            Name of a split or row numbers; by default all galaxies.
+        rows : str or array_like of int or bool, optional
+            Name of a split, row numbers, or a mask of all galaxies; by default all of them.
 
         Returns
         -------
@@ -248,8 +248,8 @@ class Dataset:
         ----------
         columns : sequence of str
             Names of numerical columns.
-        rows : str or array_like of int, optional
-            Name of a split or row numbers; by default all galaxies.
+        rows : str or array_like of int or bool, optional
+            Name of a split, row numbers, or a mask of all galaxies; by default all of them.
 
         Returns
         -------
@@ -277,8 +277,8 @@ class Dataset:
 
         Parameters
         ----------
-        rows : str or array_like of int, optional
-            Name of a split or row numbers; by default all galaxies.
+        rows : str or array_like of int or bool, optional
+            Name of a split, row numbers, or a mask of all galaxies; by default all of them.
         batch_size : int, default 64
             Galaxies a batch; the last batch has what is left.
         shuffle : bool, default False
@@ -346,7 +346,7 @@ class Dataset:
             return np.arange(len(self.table))
         if isinstance(rows, str):
             return self.rows(rows)
-        return np.asarray(rows, dtype=np.int64)
+        return row_numbers(rows, len(self.table))
 
     def _columns(self, columns, rows):
         rows = self._row_numbers(rows)

@@ -39,6 +39,8 @@ def read_info(path):
         The file is missing, is damaged, or has another version.
     """
     file = path / "dataset.yaml"
+    if not path.is_dir():
+        raise DataError(f"The dataset directory {str(path)!r} does not exist.")
     if not file.is_file():
         raise DataError(f"The directory {str(path)!r} is not a finished dataset: it has no dataset.yaml.")
     try:

@@ -10,7 +10,7 @@ from gzmass.datasets.png import decode_png
 from gzmass.engine import write_atomically
 from gzmass.errors import DataError
 
-__all__ = ["PixelFile", "decode_images", "open_pixels", "write_pixels"]
+__all__ = ["PixelFile", "decode_images", "open_pixels", "row_numbers", "write_pixels"]
 
 _BLOCK = 256  # images that a thread holds decoded
 
@@ -53,7 +53,7 @@ class PixelFile:
         return pixels if dtype is None else pixels.astype(dtype, copy=bool(copy))
 
     def __getitem__(self, rows):
-        rows = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows, dtype=np.int64)
+        rows = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else row_numbers(rows, len(self))
         if len(wrong := rows[(rows < -len(self)) | (rows >= len(self))]):
             raise IndexError(f"The {len(self)} images have no row {wrong[0]}.")
         pixels = np.empty((len(rows), *self.shape[1:]), self.dtype)
@@ -61,6 +61,37 @@ class PixelFile:
             if os.preadv(self._descriptor, [image], self._offset + row * self._row_bytes) != self._row_bytes:
                 raise DataError(f"The file of decoded pixels {str(self._file)!r} was cut short; delete it.")
         return pixels
+
+
+def row_numbers(rows, n):
+    """Take row numbers, or a mask, as row numbers.
+
+    Parameters
+    ----------
+    rows : array_like of int or bool
+        Row numbers, or which of all rows, shape (n,).
+    n : int
+        Number of all rows.
+
+    Returns
+    -------
+    numpy.ndarray of int64
+        Row numbers.
+
+    Raises
+    ------
+    DataError
+        They are neither whole numbers nor a mask of all rows.
+    """
+    rows = np.asarray(rows)
+    if rows.dtype == bool and rows.shape == (n,):
+        return np.flatnonzero(rows)
+    if rows.dtype.kind not in "iu" and rows.size:
+        raise DataError(
+            f"Rows are chosen by whole numbers, or by a mask of all {n} rows. Received: values of type {rows.dtype} "
+            f"and shape {rows.shape}."
+        )
+    return rows.astype(np.int64)
 
 
 def open_pixels(file, shape):

@@ -44,10 +44,12 @@ def decode_png(data, npix):
     if pixels is None:
         try:
             with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
-                pixels = np.asarray(picture)
+                pixels, is_indexed = np.asarray(picture), picture.mode in {"P", "PA"}
         except Exception as error:  # noqa: BLE001  Pillow raises OSError, SyntaxError, ValueError and its own
             reason = "it is no PNG" if not data.startswith(b"\x89PNG") else str(error).splitlines()[0]
             raise DataError(f"the image can not be read: {reason}") from None
+        if is_indexed:
+            raise DataError("the image has a palette, and its pixels are no grey levels")
     if pixels.shape != (npix, npix) or pixels.dtype != np.uint8:
         size = " x ".join(map(str, pixels.shape))
         raise DataError(f"the image has {size} pixels of type {pixels.dtype} instead of {npix} x {npix} of 8-bit grey")

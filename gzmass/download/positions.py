@@ -95,7 +95,11 @@ def read_targets(
         The table can not be read, lacks a column, or its ids are not integers or text.
     """
     if (size_arcsec is None) == (radius_column is None):
-        raise ConfigError("A cutout needs either a size in arcsec or a column with a radius, not both.")
+        given = "neither" if size_arcsec is None else "both"
+        raise ConfigError(
+            "The side of a cutout is either size_arcsec (--size-arcsec) or in radii of a radius_column "
+            f"(--radius-column). Received: {given}."
+        )
     if radii is not None and radius_column is None:
         raise ConfigError(f"radii do nothing beside a size in arcsec: they need a radius_column. Received: {radii!r}.")
     if npix is not None and pixel_scale is not None:

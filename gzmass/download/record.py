@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 import yaml
+from pyarrow import ArrowInvalid
 
 from gzmass.engine import write_atomically
 from gzmass.engine.lock import LOCK
@@ -37,6 +38,7 @@ class CutoutRecord:
         self.path, self.ending = path, ending
         self.fresh, self.failed = {}, []
         self._journal = path / "cutouts.jsonl"
+        self._is_cut = False  # in the middle of a line, which the next one must not join
         self._check(settings)
         self._rows = self._read()
         kinds = {isinstance(galaxy, str): galaxy for galaxy in (*self._rows, *ids)}
@@ -74,14 +76,23 @@ class CutoutRecord:
         rows = {}
         table = self.path / "cutouts.parquet"
         if table.is_file():
-            rows = {row["id"]: row for row in pd.read_parquet(table).to_dict("records")}
+            try:
+                rows = {row["id"]: row for row in pd.read_parquet(table).to_dict("records")}
+            except (ArrowInvalid, OSError, KeyError):
+                raise ConfigError(
+                    f"The file {str(table)!r}, which says what the cutouts of the folder are, is damaged: delete "
+                    "it, and they are fetched again."
+                ) from None
         if self._journal.is_file():
-            for line in self._journal.read_text(encoding="utf-8").splitlines():
+            lines = self._journal.read_text(encoding="utf-8")
+            self._is_cut = bool(lines) and not lines.endswith("\n")
+            for line in lines.splitlines():
                 try:
                     row = json.loads(line)
                 except ValueError:
                     continue  # a line cut short when the process was killed
-                rows[row["id"]] = row
+                if isinstance(row, dict) and "id" in row:
+                    rows[row["id"]] = row
         return rows
 
     def file(self, galaxy):
@@ -145,7 +156,8 @@ class CutoutRecord:
             **result,
         }
         with self._journal.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write("\n" * self._is_cut + json.dumps(row) + "\n")
+        self._is_cut = False
         self._rows[target.id] = self.fresh[target.id] = row
 
     def fail(self, galaxy, reason):

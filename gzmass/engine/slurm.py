@@ -10,6 +10,7 @@ from dask_jobqueue import SLURMCluster
 from dask_jobqueue.core import Job, JobQueueCluster
 from dask_jobqueue.slurm import SLURMJob
 
+from gzmass.engine.unique_keys import UniqueKeyLoader
 from gzmass.errors import ConfigError
 
 __all__ = ["slurm_cluster"]
@@ -57,10 +58,12 @@ def slurm_cluster(file):
 
 def _read(file):
     try:
-        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+        settings = yaml.load(file.read_text(encoding="utf-8"), UniqueKeyLoader)  # noqa: S506  a safe loader
     except OSError as error:
         raise ConfigError(f"The Slurm configuration {str(file)!r} can not be read: {error.strerror}.") from None
-    except yaml.YAMLError as error:
+    except yaml.constructor.ConstructorError as error:
+        raise ConfigError(f"{str(file)!r}: {error.problem}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{str(file)!r} is not a YAML file: {str(error).splitlines()[0]}.") from None
     if not isinstance(settings, dict):
         raise ConfigError(f"The Slurm configuration {str(file)!r} must be a mapping. Received: {settings!r}.")

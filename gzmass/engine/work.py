@@ -141,12 +141,13 @@ def fingerprint(value):
     Parameters
     ----------
     value : object
-        Anything that JSON can hold; the order of the keys of a dict does not matter.
+        Anything that JSON can hold, the order of the keys of a dict does not matter; a date or a path counts as its
+        text.
 
     Returns
     -------
     str
         16 hexadecimal digits of the SHA-256 of the canonical JSON text.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=True)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -46,20 +46,20 @@ def most_out_of_domain(joined, n=8):
     Returns
     -------
     numpy.ndarray of int
-        Places in the table: by ``domain_score`` where the predictions have it (the higher the further
-        outside), also of galaxies that still count as inside; else those that are outside, by the number of
-        their reasons.
+        Places in the table. Where the predictions have a ``domain_score``: those that count as outside, by that or
+        for another reason, then others, both by the score (the higher the further outside); else those that are
+        outside, by the number of their reasons.
     """
+    outside = np.zeros(len(joined), dtype=bool)
+    if "in_domain" in joined.columns:
+        outside = ~joined["in_domain"].fillna(value=False).to_numpy(bool)
     if "domain_score" in joined.columns and joined["domain_score"].notna().any():
         score = joined["domain_score"].to_numpy(float)
-    elif "in_domain" in joined.columns:
-        reasons = joined.get("out_of_domain_reason", pd.Series("", joined.index)).fillna("").astype(str)
-        outside = ~joined["in_domain"].fillna(value=False).to_numpy(bool)
-        score = np.where(outside, reasons.str.count("; ").to_numpy(), np.nan)
     else:
-        return np.zeros(0, dtype=int)
+        reasons = joined.get("out_of_domain_reason", pd.Series("", joined.index)).fillna("").astype(str)
+        score = np.where(outside, reasons.str.count("; ").to_numpy(), np.nan)
     known = np.flatnonzero(np.isfinite(score))
-    return known[np.argsort(-score[known], kind="stable")][:n]
+    return known[np.lexsort((-score[known], ~outside[known]))][:n]
 
 
 def vote_examples(joined, dataset):

@@ -128,7 +128,8 @@ def _head(numbers, card):
     if (domain := numbers["out_of_domain"]) and domain["n"]:
         reasons = "; ".join(f"{escape(reason)} ({n:,})" for reason, n in domain["reasons"].items())
         parts.append(
-            f'<p class="note">{domain["n"]:,} galaxies lie outside what the model was trained on'
+            f'<p class="note">{domain["n"]:,} {"galaxy lies" if domain["n"] == 1 else "galaxies lie"} outside what the '
+            f"model was trained on"
             f"{': ' + reasons if reasons else ''}; one can have several reasons, a score above 1 or a single quantity "
             "beyond its range. They count in all numbers unless it says otherwise.</p>"
         )
@@ -154,7 +155,9 @@ def _galaxies(numbers, galleries):
             pictures.append(f"<figure>{image}<figcaption>{caption}</figcaption></figure>")
         parts.append(f'<h3>{escape(title)}</h3>\n<div class="gallery">{"".join(pictures)}</div>')
     text = f"log M/L [dex]{mark(numbers)}. Best, median and worst: by the size of the residual; out of domain: "
-    text += "by the score, which is above 1 for unusual galaxies, where the predictions have one, else by the reasons."
+    text += (
+        "first those that are, with the reason, then the most unusual others, by the score, which is above 1 outside."
+    )
     return "\n".join([f'<p class="note">{text}</p>', *parts])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gzmass.engine import LocalEngine
+from gzmass.engine import LocalEngine, hold_directory
 from gzmass.errors import DataError
 from gzmass.experiment.measuring import measure_baselines, measured, run_job
 from gzmass.experiment.plan import make_plan
@@ -60,31 +60,33 @@ def run_experiment(config, progress=None, only_tables=False):
     Raises
     ------
     ConfigError
-        The configuration of a training is not allowed; nothing has been run.
+        The configuration of a training is not allowed, or another process runs the experiment; nothing has been run.
     DataError
         A dataset can not be read, and the tables that are there have numbers of trainings on it; nothing has been run.
     """
     plan = make_plan(config)
     _refuse_to_lose_numbers(plan, config)
-    outcomes = {job.fingerprint: measured(job, any_version=only_tables) for job in plan.jobs}
     if only_tables:
+        outcomes = {job.fingerprint: measured(job, any_version=True) for job in plan.jobs}
         return _finish(plan, config, outcomes, _baselines(plan, config, train=False))
-    known = _baselines(plan, config, train=False)
-    for depth in range(1 + max(job.depth for job in plan.jobs)):
-        todo = []
-        for job in plan.jobs:
-            if job.depth == depth and outcomes[job.fingerprint] is None:
-                reason = job.problem or _reason_above(job, outcomes)
-                if reason:
-                    outcomes[job.fingerprint] = {"failed": reason}
-                else:
-                    todo.append(job)
-        for job, numbers in _run(todo, config.workers, outcomes, progress):
-            outcomes[job.fingerprint] = numbers
-            if progress:
-                progress(_count(outcomes), len(plan.jobs), job.name, numbers)
-            write_tables(experiment_table(plan, outcomes, known), plan, config)
-    return _finish(plan, config, outcomes, _baselines(plan, config))
+    with hold_directory(config.out):
+        outcomes = {job.fingerprint: measured(job) for job in plan.jobs}
+        known = _baselines(plan, config, train=False)
+        for depth in range(1 + max(job.depth for job in plan.jobs)):
+            todo = []
+            for job in plan.jobs:
+                if job.depth == depth and outcomes[job.fingerprint] is None:
+                    reason = job.problem or _reason_above(job, outcomes)
+                    if reason:
+                        outcomes[job.fingerprint] = {"failed": reason}
+                    else:
+                        todo.append(job)
+            for job, numbers in _run(todo, config.workers, outcomes, progress):
+                outcomes[job.fingerprint] = numbers
+                if progress:
+                    progress(_count(outcomes), len(plan.jobs), job.name, numbers)
+                write_tables(experiment_table(plan, outcomes, known), plan, config)
+        return _finish(plan, config, outcomes, _baselines(plan, config))
 
 
 def list_runs(config):
@@ -99,9 +101,9 @@ def list_runs(config):
     -------
     list of dict
         For each training, in order: ``name``, ``out``, ``state`` ("finished"; "to be measured", of one that another
-        version of gzmass measured, or none; "begun"; "missing"; or the reason why it can not be run), and ``seconds``:
-        how long it took, or what finished trainings of the same place with another seed took on average; None if there
-        is none.
+        version of gzmass measured, or none; "begun"; "missing"; "can not be run"), ``problem``, the reason why not, or
+        None, and ``seconds``: how long it took, or what finished trainings of the same place with another seed took on
+        average; None if there is none.
 
     Raises
     ------
@@ -117,10 +119,11 @@ def list_runs(config):
     runs = []
     for job in plan.jobs:
         numbers = found[job.fingerprint]
-        state = "finished" if numbers else job.problem or _begun(job.config.out)
+        problem = None if numbers else job.problem
+        state = "finished" if numbers else "can not be run" if problem else _begun(job.config.out)
         same = took.get(_place(job))
         seconds = numbers.get("training_seconds") if numbers else same and sum(same) / len(same)
-        runs.append({"name": job.name, "out": job.config.out, "state": state, "seconds": seconds})
+        runs.append({"name": job.name, "out": job.config.out, "state": state, "problem": problem, "seconds": seconds})
     return runs
 
 

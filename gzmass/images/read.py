@@ -15,6 +15,8 @@ from gzmass.images.header import celestial_wcs, flux_unit, pixel_scale
 __all__ = ["LinearImage", "check_pixels", "read_image", "read_linear_image"]
 
 _FITS_ENDINGS = (".fits", ".fit", ".fts", ".fz", ".gz", ".bz2")
+_MODES_OF_8_BITS = {"L", "LA", "RGB", "RGBA"}
+_CONVERTED = {"P", "PA", "CMYK", "YCbCr", "LAB", "HSV"}  # modes whose numbers are no red, green and blue
 _CHANNELS = {"red": 0, "green": 1, "blue": 2, 0: 0, 1: 1, 2: 2}
 
 
@@ -176,15 +178,22 @@ def _read_fits(path, hdu, plane, mask, header):
 
 
 def _read_picture(path, channel):
-    if channel is not None and channel not in _CHANNELS:
+    if channel is not None and channel not in list(_CHANNELS):
         raise DataError(f"A channel is one of {', '.join(map(repr, _CHANNELS))}. Received: {channel!r}.")
     try:
         with Image.open(path) as picture:
+            # Pillow drops the lower 8 bits of each channel without a word
+            is_cut = picture.mode in _MODES_OF_8_BITS and any(";16" in str(tile) for tile in picture.tile)
             picture.load()
-            pixels = np.asarray(picture.convert("RGB") if picture.mode in {"P", "PA", "CMYK", "YCbCr"} else picture)
+            pixels = np.asarray(picture.convert("RGB") if picture.mode in _CONVERTED else picture)
     except Exception as error:  # noqa: BLE001  Pillow raises OSError, SyntaxError, ValueError and its own
         text = str(error).strip() or type(error).__name__
         raise DataError(f"The image {str(path)!r} can not be read: {text.splitlines()[0].rstrip('.')}.") from None
+    if is_cut:
+        raise DataError(
+            f"The image {str(path)!r} has 16 bits in each channel, which are read of grey images alone: save the "
+            "channel as one of these."
+        )
     if pixels.ndim == 3 and pixels.shape[2] == 2:  # grey with transparency
         pixels = pixels[..., 0]
     if pixels.ndim == 3:

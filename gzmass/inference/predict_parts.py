@@ -177,7 +177,7 @@ def _refuse_misfits(runs, cards, source, split):
 def _units(source, out):
     """Cut files into units; where images stand in the files, between row groups, since these are read as a whole."""
     size = min(max(source.n_rows // _UNITS, _LEAST), _MOST)
-    units, root = [], os.path.commonpath([file.path.parent for file in source.files])
+    units, root = [], os.path.commonpath([_absolute(file.path).parent for file in source.files])
     for number, file in enumerate(source.files):
         if not file.n_rows:
             continue
@@ -198,7 +198,7 @@ def _units(source, out):
         for first, end in zip(bounds, [*bounds[1:], file.n_rows], strict=True):
             output = folder / f"part-{number:06d}-{first:09d}.parquet"
             # a catalogue has files of one name in many folders
-            name = f"{file.path.relative_to(root)} rows {first} to {end - 1}"
+            name = f"{_absolute(file.path).relative_to(root)} rows {first} to {end - 1}"
             units.append(Unit(name, output, end - first, Rows(_absolute(file.path), first, end - first)))
     return units
 

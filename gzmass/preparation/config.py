@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from gzmass.catalogs.conventions import band_name
 from gzmass.catalogs.k_corrections import TEMPLATE_BANDS
+from gzmass.catalogs.surveys import describe
 from gzmass.config import StrictModel
 from gzmass.preparation.columns import Column, ColumnOrName
 from gzmass.preparation.match import MatchSettings
@@ -145,6 +146,13 @@ class _MassToLight(StrictModel):
     cosmology: str | None = None
     source: str | None = None
     match: MatchSettings = Field(default_factory=MatchSettings)
+
+    @field_validator("format")
+    @classmethod
+    def _format_is_known(cls, value):
+        if value not in (allowed := ["columns", *describe("stellar_mass")]):
+            raise ValueError(f"allowed are {', '.join(allowed)}")
+        return value
 
     @model_validator(mode="after")
     def _columns_belong_to_their_format(self):

@@ -53,6 +53,13 @@ def test_ranks_by_hand():
     assert interval == {"level": 0.9, "lower": 1.0, "upper": 19.0, "limited": False}
 
 
+@pytest.mark.parametrize("n", [24, 49, 99])
+def test_a_rank_that_is_a_whole_number_but_for_its_rounding(n):
+    interval = calibrate_intervals(np.arange(1.0, n + 1), 0.0, 1.0, levels=(0.68,))["intervals"][0]
+    ranks = (16 * (n + 1) // 100, 84 * (n + 1) // 100)  # 0.84 * 25 is 21, in floating-point numbers it may be more
+    assert (interval["lower"], interval["upper"]) == ranks
+
+
 def test_a_level_that_needs_more_galaxies_is_widened_and_marked():
     intervals = calibrate_intervals([-3.0, 0.0, 1.0, 2.0, 0.5, 0.1, 0.2], 0.0, 1.0)["intervals"]
     assert [item["limited"] for item in intervals] == [False, True, True]

@@ -242,6 +242,15 @@ def test_the_masks_that_astropy_writes_beside_columns_of_parquet(tmp_path):
     assert list(every) == ["id", "z", "v"]
 
 
+def test_columns_of_vectors_of_different_lengths_are_refused(tmp_path):
+    lengths = np.array([np.ones(2), np.ones(3)], dtype=object)
+    columns = [fits.Column("id", "K", array=[1, 2]), fits.Column("v", "PD()", array=lengths)]
+    fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "a.fits")
+    assert next(iterate_table(tmp_path / "a.fits", ["id"]))["id"].tolist() == [1, 2]
+    with pytest.raises(DataError, match=r"'v' of .* can not be read: its rows have different lengths \(TFORM PD"):
+        next(iterate_table(tmp_path / "a.fits", ["id", "v"]))
+
+
 def test_the_null_of_fits_is_one_of_the_numbers_as_they_are_stored(tmp_path):
     columns = [
         fits.Column("scaled", "I", array=np.array([1000, -32768, 3000], dtype=np.int16), null=-32768),

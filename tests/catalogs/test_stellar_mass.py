@@ -94,6 +94,8 @@ def test_right_ascensions_in_hours_and_in_sexagesimal_text(tmp_path):
         row[5], row[6], row[9] = f"{rng.uniform(7.5, 17.5):.6f}", f"{rng.uniform(-4, 70):.6f}", "10.5"
     with pytest.raises(DataError, match=r"right ascensions in .* look like hours: they reach from 7\."):
         read_stellar_mass(write_gswlc(tmp_path / "t.dat", lines), "gswlc")
+    some = [int(row[0]) for row in lines[:30]]  # of which nobody knows whether they are all that lies there
+    assert len(read_stellar_mass(tmp_path / "t.dat", "gswlc", ids=some)[0]) == 30
     for row in lines:
         row[5], row[6] = "12:34:56.7", "-01:30:00"
     table, _, _ = read_stellar_mass(write_gswlc(tmp_path / "t.dat", lines), "gswlc")
@@ -225,6 +227,24 @@ def test_granada_does_not_mix_with_ratios_at_redshift_zero(tmp_path):
     assert table["log_ml_g_err"].iloc[0] == pytest.approx(0.1 / np.log(10))
     with pytest.raises(DataError, match=r"0\.55"):
         refuse_different(convention, Convention(band="sdss_g", kcorrection_redshift=0.0))
+
+
+@pytest.mark.parametrize(
+    ("name", "assumed"),
+    [
+        ("gswlc", {"imf": "chabrier", "hubble": 70, "h_scaling": 0}),
+        ("nsa", {"imf": "chabrier", "hubble": 100, "omega_m": 0.3, "band": "sdss_g", "kcorrection_redshift": 0,
+                 "h_scaling": -2}),
+        ("mpa_jhu_dr8", {"imf": "kroupa", "hubble": 70, "omega_m": 0.3, "h_scaling": 0}),
+        ("mpa_jhu_dr7", {"imf": "kroupa", "hubble": 70, "omega_m": 0.3, "h_scaling": 0}),
+        ("gama", {"imf": "chabrier", "hubble": 70, "omega_m": 0.3, "band": "sdss_i", "kcorrection_redshift": 0,
+                  "h_scaling": 0}),
+        ("granada", {"band": "sdss_g", "kcorrection_redshift": 0.55, "h_scaling": 0}),
+    ],
+)  # fmt: skip
+def test_what_each_catalogue_assumes(name, assumed):
+    convention = describe("stellar_mass", name, "convention")
+    assert {key: value for key, value in convention.items() if key != "source"} == assumed
 
 
 def test_every_catalogue_is_described_in_full():

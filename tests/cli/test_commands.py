@@ -166,6 +166,7 @@ def test_finetuning_again_does_nothing_and_tells_the_same(survey, finetuned, gzm
     code, out, err = gzmass("finetune-ml", survey / "finetune.yaml")
     assert (code, err, files(finetuned)) == (0, "", before)
     assert "M/L RMSE" in out
+    assert "it was finished before, and nothing was made anew" in out
     assert "epoch" not in out
 
 
@@ -204,7 +205,8 @@ def test_a_run_without_mass_to_light_is_evaluated_on_votes(survey, data, pretrai
     code, out, err = gzmass("evaluate", pretrained, data, "--out", survey / "votes", "--no-baselines")
     assert (code, err) == (0, "")
     assert "votes: RMSE" in out
-    assert "absent: the predictions hold no M/L" in out
+    assert out.count("the predictions hold no M/L") == 1
+    assert "nothing on mass to light, stellar mass: the predictions hold no M/L" in out
 
 
 def test_predict_writes_the_same_table_twice(survey, data, finetuned, gzmass):
@@ -252,6 +254,28 @@ def test_show_configurations_by_what_they_are_for(survey, gzmass):
         code, out, _ = gzmass("show", survey / f"{name}.yaml")
         assert code == 0
         assert out.startswith(f"Configuration of gzmass {command};")
+
+
+def test_what_is_shown_can_be_typed_back(survey, refused, gzmass):
+    _, out, _ = gzmass("show", survey / "pretrain.yaml")
+    assert "n_labels: null  (default)" in out
+    assert "tensorboard: false  (default)" in out
+    message = refused("pretrain-gz2", survey / "pretrain.yaml", "n_labels=None")
+    assert "'n_labels' has the value 'None': " in message
+    assert "; in YAML these are null, true and false." in message
+
+
+@pytest.mark.parametrize(
+    ("command", "file", "other"),
+    [
+        ("prepare", "finetune", "finetune-ml"),
+        ("pretrain-gz2", "prepare", "prepare"),
+        ("experiment", "pretrain", "pretrain-gz2"),
+    ],
+)
+def test_a_configuration_of_another_command_is_told_as_such(survey, refused, command, file, other):
+    message = refused(command, survey / f"{file}.yaml")
+    assert message.endswith(f"{file}.yaml looks like a configuration of gzmass {other}.\n")
 
 
 def test_show_tells_a_file_that_is_something_else(refused, tmp_path):

@@ -60,6 +60,7 @@ def test_what_is_saved_is_read_as_the_same(file, tmp_path):
         (["seed=abc"], r"the key 'seed' has the value 'abc'"),
         (["stages.0.steps=5"], "a stage has either epochs or steps; set the other to null"),
         (["stages.0.rate_decay=0.5"], "rate_decay and batch_norm are for stages that train blocks of the trunk"),
+        (["stages.0.schedule=plateau", "stages.0.warmup=0.1"], "warmup belongs to the schedule 'cosine'; received"),
         (["stages.0.batch_norm=frozen"], "rate_decay and batch_norm are for stages that train blocks of the trunk"),
         (["stages.1.rate_decay=1.5"], r"the key 'stages.1.rate_decay' has the value 1.5: .* less than or equal to 1"),
         (["model.weights=hf://a/b"], "weights 'hf://a/b' go with the trunk 'resnet34'; received trunk 'cnn5'"),

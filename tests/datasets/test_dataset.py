@@ -68,6 +68,18 @@ def test_what_was_written_is_read(path):
     assert ds.info["counts"]["all"] == {"galaxies": 30, "votes": 15, "log_ml": 20, "votes_and_log_ml": 10}
 
 
+def test_rows_by_a_mask(path):
+    ds = open_dataset(path)
+    mask = ds.table["split"] == "val"  # as pandas gives it
+    for of in (ds.images, ds.votes, ds.log_ml, lambda rows: ds.pixels[rows], lambda rows: ds.batches(rows).rows):
+        np.testing.assert_array_equal(of(mask), of(ds.rows("val")))
+    assert ds.pngs(mask) == ds.pngs("val")
+    for wrong in (mask[:-1], [0.0, 1.0], ["0"]):
+        with pytest.raises(DataError, match=r"whole numbers, or by a mask of all 30 rows. Received: values of type"):
+            ds.images(wrong)
+    assert ds.images([]).shape == (0, 16, 16, 1)
+
+
 def test_rows_by_split_and_label(path):
     ds = open_dataset(path)
     assert sum(len(ds.rows(split)) for split in ("train", "val", "test")) == 30

@@ -49,6 +49,16 @@ def test_every_filter_gives_what_pillow_gives(filters):
         assert (png._decode_grey(data, len(image)) == image).all()
 
 
+def test_the_indices_of_a_palette_are_no_grey_levels():
+    picture = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8))
+    picture = picture.convert("P")
+    picture.putpalette([255 - k // 3 for k in range(768)])
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    with pytest.raises(DataError, match="palette"):
+        decode_png(file.getvalue(), 8)
+
+
 def test_what_is_written_is_decoded_without_pillow(monkeypatch):
     monkeypatch.setattr(png.Image, "open", None)
     image = (np.hypot(*np.mgrid[-34:35, -34:35]) * 3).astype(np.uint8)

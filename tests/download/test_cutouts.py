@@ -248,6 +248,26 @@ def test_a_killed_process_leaves_a_journal_that_counts(download, service, monkey
     assert len(pd.read_parquet(folder / "cutouts.parquet")) == N
 
 
+def test_a_journal_that_was_cut_twice(download, service, monkeypatch):  # noqa: ARG001
+    with monkeypatch.context() as patch:
+        patch.setattr("gzmass.download.record.CutoutRecord.write", lambda _: None)
+        journal = download().path / "cutouts.jsonl"
+        for _ in range(2):
+            journal.write_text(journal.read_text()[:-20])
+            assert download().fetched == 1  # what came after the first cut is not joined to it
+    journal.write_text(journal.read_text() + "[1]\nnull\n")
+    assert download().fetched == 0
+
+
+def test_a_damaged_record_is_named(download, service):  # noqa: ARG001
+    table = download().path / "cutouts.parquet"
+    table.write_bytes(table.read_bytes()[:100])
+    with pytest.raises(ConfigError, match=r"cutouts.parquet', which says .* is damaged: delete it"):
+        download()
+    table.unlink()
+    assert download().fetched == N
+
+
 def test_a_server_that_is_away_ends_the_run(download, service, catalog, connection):
     many = pd.DataFrame({"objid": FIRST + np.arange(100), "ra": 100.0 + np.arange(100), "dec": 0.5})
     many.to_csv(catalog, index=False)

@@ -179,7 +179,7 @@ def slurm(tmp_path, monkeypatch):
 
     def config(text):
         file = tmp_path / "slurm.yaml"
-        file.write_text(text)
+        file.write_text(text, encoding="utf-8", errors="surrogateescape")
         return file
 
     return config
@@ -207,6 +207,8 @@ def test_slurm_jobs_are_workers(slurm):
         ("jobs: 1\ncores: 0\nmemory: 1GB\n", "'cores' of .* from 1 on. Received: 0"),
         ("- jobs\n", "must be a mapping"),
         ("jobs: [\n", "is not a YAML file"),
+        ("# caf\udce9\njobs: 1\n", "is not a YAML file: 'utf-8' codec"),
+        ("jobs: 1\ncores: 1\nmemory: 1GB\njobs: 300\n", "the key 'jobs' stands twice"),
     ],
 )
 def test_bad_slurm_configurations(slurm, text, message):

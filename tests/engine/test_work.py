@@ -1,5 +1,6 @@
 """Files are whole or absent; fingerprints tell values apart."""
 
+import datetime as dt
 import errno
 import os
 import socket
@@ -63,6 +64,8 @@ def test_fingerprints():
     assert fingerprint({"a": 1, "b": [2.5, None]}) == fingerprint({"b": [2.5, None], "a": 1})
     assert fingerprint([1, 2]) != fingerprint([2, 1])
     assert fingerprint(1) != fingerprint("1")
+    # YAML reads a date as one
+    assert fingerprint({"observed": dt.date(2024, 6, 1)}) != fingerprint({"observed": dt.date(2024, 6, 2)})
 
 
 def test_what_a_dead_process_of_this_host_has_begun_is_removed(tmp_path):

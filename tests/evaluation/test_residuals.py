@@ -82,7 +82,8 @@ def test_galleries_choose_by_residual_and_by_distance_from_the_training_set():
     table["out_of_domain_reason"] = ["", "sky 3 above 2", "", "sky 3 above 2; noise 2 above 1", None]
     assert most_out_of_domain(table).tolist() == [3, 1]
     table["domain_score"] = [1.0, 2.0, 9.0, 0.5, np.nan]
-    assert most_out_of_domain(table, 2).tolist() == [2, 1]
+    assert most_out_of_domain(table, 2).tolist() == [1, 3]  # outside, whatever the score says
+    assert most_out_of_domain(table.assign(in_domain=True), 2).tolist() == [2, 1]
 
 
 def test_an_answer_needs_more_than_half_of_all_volunteers_not_of_those_who_were_asked(tmp_path):

@@ -14,8 +14,10 @@ import yaml
 from dying_job import run_job as dying
 from small_experiment import experiment, written
 
+from gzmass import console
 from gzmass.cli import main
-from gzmass.errors import DataError
+from gzmass.engine import hold_directory
+from gzmass.errors import ConfigError, DataError
 from gzmass.experiment import list_runs, run_experiment
 from gzmass.experiment.plan import make_plan
 
@@ -69,12 +71,16 @@ def test_a_finished_experiment_trains_nothing_and_gives_the_same_tables(finished
     assert {file: file.stat().st_mtime_ns for file in config.out.rglob("model.keras")} == written
 
 
-def test_the_listing(finished):
+def test_the_listing(finished, capsys):
     config, _, _ = finished
     runs = {run["name"]: run for run in list_runs(config.model_copy(update={"seeds": [1, 2]}))}
     assert runs["scratch D seed 1"]["state"] == "finished"
     assert runs["scratch D seed 2"]["state"] == "missing"
     assert runs["scratch D seed 2"]["seconds"] == runs["scratch D seed 1"]["seconds"] > 0
+    console.experiment_runs(list(runs.values()))
+    assert (
+        capsys.readouterr().out.splitlines()[-1].endswith(" to be run; their minutes are estimates from another seed")
+    )
 
 
 def test_what_another_version_measured_is_listed_as_such(finished, monkeypatch):
@@ -166,6 +172,13 @@ def test_a_training_whose_process_dies_fails_alone(galaxies, tmp_path, monkeypat
     assert sorted(told) == ["scratch seed 0", "scratch seed 1", "scratch seed 2"]
 
 
+def test_one_process_at_a_time_runs_an_experiment(galaxies, tmp_path):
+    config = experiment(galaxies, tmp_path / "out", axes={"start": {"scratch": {}}}, rows=None, seeds=[0])
+    with hold_directory(config.out), pytest.raises(ConfigError, match="is being worked in by process"):
+        run_experiment(config)
+    assert not list(config.out.glob("results.*"))
+
+
 def test_what_starts_from_a_training_that_failed_is_not_run(make_dataset, tmp_path):
     def no_votes(table):
         table[[name for name in table if name.endswith("_votes")]] = np.nan
@@ -178,17 +191,25 @@ def test_what_starts_from_a_training_that_failed_is_not_run(make_dataset, tmp_pa
     assert "has no votes" in result.failed[1][1]
 
 
-def test_a_dataset_that_is_missing_stops_its_rows_only(galaxies, tmp_path):
+def test_a_dataset_that_is_missing_stops_its_rows_only(galaxies, tmp_path, capsys):
     axes = {"data": {"here": {}, "not yet": {"dataset": "absent"}}}
     config = experiment(galaxies, tmp_path / "out", axes=axes, rows=None, seeds=[0], baselines=False)
-    assert {run["name"]: run["state"] for run in list_runs(config)} == {
-        "here seed 0": "missing",
-        "not yet seed 0": "The directory 'absent' is not a finished dataset: it has no dataset.yaml.",
+    reason = "The dataset directory 'absent' does not exist."
+    assert {run["name"]: (run["state"], run["problem"]) for run in list_runs(config)} == {
+        "here seed 0": ("missing", None),
+        "not yet seed 0": ("can not be run", reason),
     }
+    console.experiment_runs(list_runs(config))
+    assert capsys.readouterr().out.splitlines() == [
+        "here seed 0: missing",
+        "not yet seed 0: can not be run",
+        "1 of 2 to be run",
+        f"1 can not be run: {reason}",
+    ]
     result = run_experiment(config, only_tables=True)
     assert dict(result.failed) == {
         "here seed 0": "not finished",
-        "not yet seed 0": "The directory 'absent' is not a finished dataset: it has no dataset.yaml.",
+        "not yet seed 0": reason,
     }
 
 

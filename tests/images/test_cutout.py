@@ -35,6 +35,16 @@ def test_enlarging_keeps_the_surface_brightness():
     assert resample(image, 69).mean() == pytest.approx(image.mean(), rel=0.01)
 
 
+@pytest.mark.parametrize("side", [26, 40])
+def test_enlarging_moves_nothing(side):
+    y, x = np.mgrid[:side, :side]
+    enlarged = resample(2.0 * x + 3.0 * y, 69)
+    # a slope is reproduced: the middle of a new pixel lies at (k + 0.5) * side / 69 - 0.5 of the old ones
+    y, x = (np.mgrid[:69, :69] + 0.5) * side / 69 - 0.5
+    inside = np.s_[5:-5, 5:-5]
+    np.testing.assert_allclose(enlarged[inside], (2 * x + 3 * y)[inside], atol=1e-3 * side)
+
+
 def test_missing_pixels_are_left_out_of_the_mean():
     image = np.full((60, 60), 5.0)
     image[10:13, 10:14] = np.nan

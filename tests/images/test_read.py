@@ -1,6 +1,8 @@
 import bz2
 import gzip
 import pickle
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_area
-from PIL import Image
+from PIL import Image, ImageCms
 
 from gzmass.errors import DataError
 from gzmass.images import read_image, read_linear_image
@@ -172,6 +174,35 @@ def test_one_image_a_band_leaves_open_which_is_meant(tmp_path):
     of_one_band = [(("A", "B"), ("g", "g")), (("IMAGE", "MODEL"), (None, None)), (("G", "MODEL"), (None, None))]
     for names, filters in of_one_band:
         assert (read_image(bands(f"one_{names[0]}_{names[1]}.fits", names, filters)) == RAMP).all()
+
+
+def test_channels_that_pillow_would_cut_to_8_bits_are_refused(tmp_path):
+    grey = np.arange(12, dtype=">u2").reshape(3, 4) * 5000
+    rows = b"".join(b"\0" + np.repeat(row[:, None], 3, axis=1).tobytes() for row in grey)
+    head = struct.pack(">IIBBBBB", 4, 3, 16, 2, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    parts = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks]
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    with pytest.raises(DataError, match=r"a.png' has 16 bits in each channel, which are read of grey images alone"):
+        read_image(tmp_path / "a.png", channel="red")
+    Image.fromarray(grey.astype(np.uint16)).save(tmp_path / "grey.png")
+    assert (read_image(tmp_path / "grey.png") == grey).all()
+
+
+def test_channels_are_red_green_and_blue_whatever_stands_in_the_file(tmp_path):
+    # slopes, since some modes average neighbours
+    colour = Image.fromarray(
+        np.stack(np.broadcast_arrays(*np.ogrid[100:180:2, 110:200:2], 150), axis=-1).astype(np.uint8)
+    )
+    to_lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
+    for other in (colour.convert("YCbCr"), ImageCms.applyTransform(colour, to_lab)):
+        other.save(tmp_path / "a.tif")
+        with Image.open(tmp_path / "a.tif") as stored:
+            assert stored.mode == other.mode
+        for channel, expected in zip(("red", "green", "blue"), np.moveaxis(np.asarray(colour), 2, 0), strict=True):
+            np.testing.assert_allclose(read_image(tmp_path / "a.tif", channel=channel), expected, atol=5)
+    with pytest.raises(DataError, match=r"A channel is one of .* Received: \['red'\]"):
+        read_image(tmp_path / "a.tif", channel=["red"])
 
 
 def test_a_plane_of_a_cube_by_number_or_band(tmp_path):

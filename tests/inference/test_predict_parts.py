@@ -185,6 +185,16 @@ def test_unknown_stretches_are_judged_and_told_alike_in_a_table_and_in_parts(run
         assert "how the images were stretched is not known" in " ".join(capsys.readouterr().out.split())
 
 
+def test_shards_by_relative_and_absolute_paths(run, placed, tmp_path, monkeypatch):
+    shards = shards_of(placed, tmp_path / "bare")
+    monkeypatch.chdir(tmp_path)
+    first, *others = sorted(shards.glob("*.parquet"))
+    paths = [first.relative_to(tmp_path), *others]
+    assert main(["predict", str(run), *map(str, paths), "--out", "parts/"]) == 0
+    made = pd.concat(map(pd.read_parquet, sorted((tmp_path / "parts").rglob("part-*.parquet"))))
+    assert sorted(made["id"]) == sorted(open_dataset(placed).table["id"])
+
+
 @pytest.mark.parametrize("shards", [["part-00000.parquet"], None])
 def test_a_list_of_shards_that_is_damaged_is_named(placed, tmp_path, shards):
     source = copy_of(placed, tmp_path / "data", "shards")
