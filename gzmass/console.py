@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import contextmanager
+from pathlib import PurePath
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -307,9 +308,10 @@ def evaluation(numbers):
             ways = {"overflow": "fold", "min_width": 27} if name == "model" else {"justify": "right"}
             table.add_column(Text(name), **ways)
         keys = ("rmse_dex", "r2_dex", "bias_dex", "rmse_linear", "r2_linear")
-        for row in numbers["mass_to_light"]["table"]:
+        rows = numbers["mass_to_light"]["table"]
+        for name, row in zip(_last_parts([row["name"] for row in rows]), rows, strict=True):
             # + 0.0: no minus before a zero
-            table.add_row(Text(row["name"]), *(f"{round(row[key], 3) + 0.0:.3f}" for key in keys))
+            table.add_row(Text(name), *(f"{round(row[key], 3) + 0.0:.3f}" for key in keys))
         _console.print(table)
     if numbers["votes"]:
         joint = numbers["votes"]["joint"]
@@ -322,6 +324,12 @@ def evaluation(numbers):
     for reason in dict.fromkeys(numbers["absent"].values()):
         without = [name.replace("_", " ") for name, other in numbers["absent"].items() if other == reason]
         say(f"nothing on {', '.join(without)}: {reason}")
+
+
+def _last_parts(names):
+    """Shorten paths to their last parts, if these tell them apart."""
+    last = [PurePath(name).name for name in names]
+    return last if len(set(last)) == len(last) else names
 
 
 def experiment_runs(runs):

@@ -3,6 +3,7 @@
 import csv
 import math
 import shutil
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from urllib.parse import urlencode
@@ -115,9 +116,10 @@ def cut_group(group, source, band, out, connection):
     """
     home = frame_of_objid(group[0].id)
     folder = Path(out) / "frames" / ("-".join(map(str, home)) if home else str(group[0].id))
+    fetch = partial(_fetch_frame, failed={}, source=source, band=band, folder=folder, connection=connection)
     for target in group:
         try:
-            frames, image = _cut(target, home, source, band, folder, connection)
+            frames, image = _cut(target, home, fetch, partial(_ask_for_frames, target, source, folder, connection))
             _write(Path(out) / f"{target.id}.fits", image)
             missing = float(np.isnan(image.pixels).mean())
             yield target, {"frames": " ".join(frames), "missing_fraction": missing}
@@ -127,29 +129,36 @@ def cut_group(group, source, band, out, connection):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _cut(target, home, source, band, folder, connection):
+def _cut(target, home, fetch, ask):
     """Cut one galaxy out; the names of its frames and the image."""
     if home is not None:
-        paths = [_fetch_frame(home, source, band, folder, connection)]
+        paths = [fetch(home)]
         try:
             image = cut_from_frames(index_frames(paths), target.ra, target.dec, target.side_arcsec)
         except DataError:
             image = None  # the id names a frame that shows only part of the galaxy
         if image is not None and not np.isnan(image.pixels).any():
             return [path.name for path in paths], image
-    frames = _ask_for_frames(target, source, folder, connection)
+    frames = ask()
     if home is not None:
         frames = [home, *(frame for frame in frames if frame != home)]
-    paths = [_fetch_frame(frame, source, band, folder, connection) for frame in frames]
+    paths = [fetch(frame) for frame in frames]
     image = cut_from_frames(index_frames(paths), target.ra, target.dec, target.side_arcsec)
     return [path.name for path in paths], image
 
 
-def _fetch_frame(frame, source, band, folder, connection):
+def _fetch_frame(frame, failed, source, band, folder, connection):
+    """Fetch a frame, unless it is there, or could not be had for another galaxy of the group."""
+    if frame in failed:
+        raise failed[frame]
     url = frame_address(source["frames"], frame, band)
     path = folder / url.rsplit("/", 1)[-1]
     if not path.is_file():
-        fetch_file(url, path, connection=connection)
+        try:
+            fetch_file(url, path, connection=connection)
+        except DataError as error:
+            failed[frame] = error
+            raise
     return path
 
 

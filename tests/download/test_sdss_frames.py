@@ -142,6 +142,15 @@ def test_a_galaxy_on_an_edge_is_put_together(download, archive):
     assert any(name.startswith("search") for name in fetched(archive))
 
 
+def test_a_frame_that_can_not_be_had_is_asked_for_once(download, archive):
+    summary = download([(objid(9, k), *position(60.0 + k, 70.0)) for k in range(3)])
+    assert (summary.there, summary.failed) == (0, 3)
+    assert fetched(archive) == [f"frame-g-{RUN:06d}-{CAMCOL}-0009.fits.bz2"]
+    reasons = pd.read_csv(summary.path / "failed.csv")["reason"]
+    assert len(set(reasons)) == 1
+    assert f"frame-g-{RUN:06d}-{CAMCOL}-0009.fits.bz2" in reasons[0]
+
+
 def test_a_galaxy_whose_id_names_no_frame_is_looked_up(download, archive):
     summary = download([("NGC 1", *position(60.0, 70.0 + STEP))])
     assert summary.there == 1
