@@ -68,7 +68,11 @@ def find_sample(config):
     if "ra" in table and _may_be_hours(table["ra"]):
         notes.append("galaxies: all right ascensions lie between 0 and 24 and are taken for degrees: are they hours?")
     if config.limit is not None and config.limit < len(table):
-        notes.append(f"limit: {config.limit} of {len(table)} galaxies; the others count as galaxies without an image")
+        others = len(table) - config.limit
+        notes.append(
+            f"limit: {config.limit} of {len(table)} galaxies; of the {others} others it says below that they have no "
+            "image"
+        )
     return table.sort_values("id", ignore_index=True).iloc[: config.limit], set_aside, notes
 
 

@@ -249,7 +249,7 @@ def test_without_labels_the_summary_says_so(source):
     summary = prepare(config(source, votes=None, mass_to_light=None, limit=3, cutout={"fraction": 0.5}))
     assert summary.counts["all"] == {"galaxies": 3, "votes": 0, "log_ml": 0, "votes_and_log_ml": 0}
     assert summary.notes == [
-        "limit: 3 of 12 galaxies; the others count as galaxies without an image",
+        "limit: 3 of 12 galaxies; of the 9 others it says below that they have no image",
         "no galaxy has a label: the dataset serves prediction only",
     ]
 
