@@ -73,8 +73,12 @@ def predict_with_members(ensemble, dataset, split=None, progress=None):
     ----------
     ensemble : gzmass.inference.Ensemble
         The runs.
-    dataset, split, progress
-        As in `predict`.
+    dataset : gzmass.datasets.Dataset
+        The dataset.
+    split : {"train", "val", "test"}, optional
+        Only the galaxies of this split; by default all.
+    progress : callable, optional
+        Called as ``progress(done, total)`` with numbers of galaxies.
 
     Returns
     -------

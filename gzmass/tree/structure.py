@@ -128,8 +128,12 @@ def check_exclusive(questions, parents, segment, levels):
     ----------
     questions : sequence of Question
         The questions of the tree.
-    parents, segment, levels
-        As in `topological_levels`.
+    parents : numpy.ndarray of bool
+        Which answers lead to each question, shape (n_questions, n_answers).
+    segment : numpy.ndarray of int
+        Number of the question of each answer, shape (n_answers,).
+    levels : sequence of numpy.ndarray of int
+        What `topological_levels` returned.
 
     Raises
     ------
