@@ -3,7 +3,9 @@
 python benchmarks/explainable_variance.py DATASET [PREDICTIONS]
 
 First R2 of log M/L on the test split, learnt from the training split by boosting, each with the luminosity: from the
-true parameters of the morphology, without some of them, and from the true votes.
+true parameters of the morphology, without some of them, from the true votes, and with the distance and the flux beside:
+luminosity less flux at a distance is the K-correction, which tells the colour, and the colour tells of the scatter of
+M/L that no morphology shows.
 
 Then what seeing and noise hide: the variance of log M/L that is left to whoever knows how the images come about, down
 to the phases of the arms, and reads the strength of each part of a galaxy from its image as well as the noise allows.
@@ -81,6 +83,14 @@ def columns(dataset, names):
     return table.assign(**{name: table[name].astype("category").cat.codes for name in text}).to_numpy(float)
 
 
+def with_k_correction(dataset, luminosity, error):
+    """Logarithms of the distance, and of what is left of the luminosity when flux and distance are known."""
+    distance = np.log10(dataset.metadata(["distance_mpc"])).astype(float)
+    flux = np.log10(dataset.table[["sim_flux_g"]].to_numpy(float))
+    flux += np.log10(1 + error * np.random.default_rng(0).normal(size=flux.shape))
+    return np.concatenate([distance, flux - luminosity + 2 * distance], axis=1)
+
+
 def main():
     """Print the tables."""
     dataset = open_dataset(sys.argv[1])
@@ -104,6 +114,12 @@ def main():
             )
         },
         "true votes, of galaxies that have some": votes,
+        **{
+            f"true parameters of the morphology, distance and flux{what}": np.concatenate(
+                [columns(dataset, SHAPE), with_k_correction(dataset, luminosity, error)], axis=1
+            )
+            for error, what in ((0.0, ""), (0.01, " to 1 %"), (0.03, " to 3 %"))
+        },
     }
     print("| inputs, each with the luminosity | R2 [dex] |\n|---|--:|")
     for name, own in inputs.items():
@@ -125,7 +141,13 @@ def print_missed(dataset, predictions):
     r2 = 1 - ((table["log_ml_g_predicted"] - table["log_ml_g"]) ** 2).mean() / variance
     best = table["sim_log_ml_g_from_image"] + table["sim_log_ml_g_from_luminosity"]
     missed = (table["log_ml_g_predicted"] - best) ** 2 / variance
-    print(f"R2 {r2:.3f}; {missed.mean():.3f} of the variance is missed that could be explained.\n")
+    # of what neither look nor luminosity tell: flux, distance and luminosity together tell some of it, by the colour
+    scatter = table["log_ml_g"] - best
+    known = 2 * (scatter * (table["log_ml_g_predicted"] - best)).mean() / variance
+    print(
+        f"R2 {r2:.3f}: look and luminosity explain {1 - (scatter**2).mean() / variance:.3f} of the variance, of which "
+        f"{missed.mean():.3f} is missed; {known:.3f} is of the scatter that neither shows.\n"
+    )
     print("| kind | share of the galaxies | missed, of the variance of log M/L | share of all that is missed |")
     print("|---|--:|--:|--:|")
     for kind, own in missed.groupby(table["sim_kind"]):
