@@ -222,7 +222,7 @@ def test_a_separator_at_the_end_of_each_line_and_quotes_over_several_are_allowed
 
 @pytest.mark.parametrize(("name", "separator"), [("a.csv", ","), ("a.tsv", "\t"), ("a.dat", " ")])
 def test_quotes_are_understood_as_the_parser_understands_them(tmp_path, name, separator):
-    rows = ['1|5"|10', '2|"a""|b"|9', '3|""|8', '4|"c\nd"e|7', '5|f"g"h"|6', '6| "i"|5']
+    rows = ['1|5"|10', '2|"a""|b"|9', '3|""|8', '4|"c\nd"e|7', '5|f"g"h"|6', '6| "i|j"|5']
     (tmp_path / name).write_text(f"id|name|m\n{chr(10).join(rows)}\n".replace("|", separator))
     (piece,) = iterate_table(tmp_path / name, ["id", "name", "m"])
     assert piece["id"].tolist() == [1, 2, 3, 4, 5, 6]
