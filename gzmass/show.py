@@ -6,7 +6,7 @@ import yaml
 
 from gzmass.config import FinetuneConfig, PretrainConfig, load_config
 from gzmass.datasets import open_dataset
-from gzmass.engine import RECIPE
+from gzmass.engine import RECIPE, read_yaml
 from gzmass.errors import GzmassError, TreeError
 from gzmass.preparation import PrepareConfig
 from gzmass.tree import load_tree
@@ -61,10 +61,7 @@ def show(what):
 
 
 def _yaml(path):
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise GzmassError(f"{path} is not a YAML file: {' '.join(str(error).split())}.") from None
+    data = read_yaml(path, str(path), GzmassError)
     if not isinstance(data, dict):
         raise GzmassError(f"{path} must be a YAML mapping of keys to values. Received: {str(data)[:100]!r}.")
     return data

@@ -6,7 +6,7 @@ from types import NoneType
 import yaml
 
 from gzmass.config.strict import classes_in, cut, make_config
-from gzmass.engine import UniqueKeyLoader, write_atomically
+from gzmass.engine import read_yaml, write_atomically
 from gzmass.errors import ConfigError
 
 __all__ = ["load_config", "save_config", "set_key"]
@@ -42,12 +42,7 @@ def load_config(kind, path=None, overrides=()):
         if not path.is_file():
             what = "is a directory" if path.is_dir() else "does not exist"
             raise ConfigError(f"The configuration file {source!r} {what}.")
-        try:
-            data = yaml.load(path.read_text(encoding="utf-8"), UniqueKeyLoader) or {}  # noqa: S506 -- a SafeLoader
-        except yaml.constructor.ConstructorError as error:
-            raise ConfigError(f"{source}: {error.problem}.") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{source} is not a YAML file: {' '.join(str(error).split())}.") from None
+        data = read_yaml(path, source, ConfigError) or {}
         if not isinstance(data, dict):
             raise ConfigError(f"{source} must be a YAML mapping of keys to values. Received: {cut(data)}.")
     for override in overrides:

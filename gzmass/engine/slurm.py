@@ -5,12 +5,11 @@ import inspect
 import shutil
 from pathlib import Path
 
-import yaml
 from dask_jobqueue import SLURMCluster
 from dask_jobqueue.core import Job, JobQueueCluster
 from dask_jobqueue.slurm import SLURMJob
 
-from gzmass.engine.unique_keys import UniqueKeyLoader
+from gzmass.engine.yaml_files import read_yaml
 from gzmass.errors import ConfigError
 
 __all__ = ["slurm_cluster"]
@@ -58,13 +57,9 @@ def slurm_cluster(file):
 
 def _read(file):
     try:
-        settings = yaml.load(file.read_text(encoding="utf-8"), UniqueKeyLoader)  # noqa: S506  a safe loader
+        settings = read_yaml(file, repr(str(file)), ConfigError)
     except OSError as error:
         raise ConfigError(f"The Slurm configuration {str(file)!r} can not be read: {error.strerror}.") from None
-    except yaml.constructor.ConstructorError as error:
-        raise ConfigError(f"{str(file)!r}: {error.problem}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{str(file)!r} is not a YAML file: {str(error).splitlines()[0]}.") from None
     if not isinstance(settings, dict):
         raise ConfigError(f"The Slurm configuration {str(file)!r} must be a mapping. Received: {settings!r}.")
     sources = (JobQueueCluster, SLURMJob, Job)

@@ -129,7 +129,7 @@ def _head(numbers, card):
         reasons = "; ".join(f"{escape(reason)} ({n:,})" for reason, n in domain["reasons"].items())
         parts.append(
             f'<p class="note">{domain["n"]:,} {"galaxy lies" if domain["n"] == 1 else "galaxies lie"} outside what the '
-            f"model was trained on"
+            "model was trained on"
             f"{': ' + reasons if reasons else ''}; one can have several reasons, a score above 1 or a single quantity "
             "beyond its range. They count in all numbers unless it says otherwise.</p>"
         )

@@ -3,9 +3,7 @@
 from importlib import resources
 from pathlib import Path
 
-import yaml
-
-from gzmass.engine import UniqueKeyLoader
+from gzmass.engine import read_yaml
 from gzmass.errors import TreeError
 from gzmass.tree.decision_tree import DecisionTree
 
@@ -43,7 +41,7 @@ def load_tree(tree):
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():
             raise TreeError(f"The tree file {str(path)!r} does not exist.")
-        source, read = str(path), path.read_text
+        file, source = path, str(path)
     else:
         built_in = {p.name.removesuffix(".yaml"): p for p in _built_in_files()}
         if str(tree) not in built_in:
@@ -51,14 +49,8 @@ def load_tree(tree):
                 f"There is no tree {str(tree)!r}; allowed are {', '.join(map(repr, sorted(built_in)))} "
                 "or the path of a .yaml file."
             )
-        source, read = str(tree), built_in[str(tree)].read_text
-    try:
-        data = yaml.load(read(encoding="utf-8"), UniqueKeyLoader)  # noqa: S506  a safe loader
-    except yaml.constructor.ConstructorError as error:
-        raise TreeError(f"{source}: {error.problem}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TreeError(f"{source} is not a YAML file: {str(error).splitlines()[0]}.") from None
-    return DecisionTree.from_dict(data, source=source)
+        file, source = built_in[str(tree)], str(tree)
+    return DecisionTree.from_dict(read_yaml(file, source, TreeError), source=source)
 
 
 def _built_in_files():
