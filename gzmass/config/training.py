@@ -24,7 +24,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 #: Each goes up by one when a trunk of that name becomes another network, or the default of a key of a training another
 #: value, so that runs of before are not taken for those of now (tests/models/test_trunks.py notices).
-REVISIONS = {"cnn4": 1, "cnn5": 1, "cnn5_wide": 1, "resnet34": 1, "defaults": 1}
+REVISIONS = {"cnn4": 1, "cnn5": 1, "cnn5_wide": 1, "resnet34": 1, "defaults": 2}
 
 # what tells not what is learnt: where things stand, whose content counts by its hash, and how the work is done
 _PLACES = {"out", "dataset", "init_from", "tensorboard"}
@@ -103,7 +103,7 @@ class StageConfig(StrictModel):
 class OptimizationConfig(StrictModel):
     """The optimizer and the batches, the same in all stages."""
 
-    optimizer: Literal["adamw", "adam", "muon", "nadam"] = "adamw"
+    optimizer: Literal["muon", "adamw", "adam", "nadam"] = "muon"
     weight_decay: float = Field(1e-4, ge=0)
     clip_norm: float | None = Field(1.0, gt=0)
     batch_size: int = Field(64, ge=1)

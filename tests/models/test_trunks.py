@@ -6,7 +6,7 @@ from gzmass.config import REVISIONS, FinetuneConfig, PretrainConfig, revisions_o
 from gzmass.engine import fingerprint
 from gzmass.models import build_model
 
-DEFAULTS = {1: "6b77670a66924ac9"}
+DEFAULTS = {2: "ef8a52b65506faef"}
 NETWORKS = {
     ("cnn4", 1): "4a1f1cd494ff3947",
     ("cnn5", 1): "d09c96ab23e6c8c9",
@@ -42,6 +42,7 @@ def test_defaults_that_became_others_have_another_revision():
 
 def test_revisions_after_the_first_are_part_of_a_fingerprint(monkeypatch):
     config = FinetuneConfig(dataset="d", out="o")
+    monkeypatch.setitem(REVISIONS, "defaults", 1)
     assert revisions_of(config) is None
     monkeypatch.setitem(REVISIONS, config.model.trunk, 3)
     assert revisions_of(config) == {config.model.trunk: 3}
