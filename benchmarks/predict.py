@@ -1,6 +1,6 @@
 """Prediction from PNG files to the finished table, against the bare forward pass and a pipeline of tf.data.
 
-    python benchmarks/predict.py [--n-galaxies 4096] [--npix 69] [--trunk cnn5] [--short]
+    python benchmarks/predict.py [--n-galaxies 16384] [--npix 69] [--trunk cnn5] [--short]
 
 `gzmass.inference.predict` reads and decodes the files, applies the graph to one orientation or to four, scores every
 galaxy against the training galaxies and makes the calibrated columns. The floors are reading the files alone and the
@@ -89,7 +89,7 @@ def main():
     own.add_argument("--npix", type=int, default=69)
     own.add_argument("--trunk", choices=[*TRUNKS], default=ModelConfig().trunk)
     arguments = own.parse_args()
-    n = arguments.n_galaxies or (2048 if arguments.short else 4096)
+    n = arguments.n_galaxies or (4096 if arguments.short else 16_384)
     with tempfile.TemporaryDirectory() as folder:
         path = make_dataset(Path(folder) / "dataset", n, arguments.npix)
         files = sorted((path / "images").glob("*.png"), key=lambda file: int(file.stem))

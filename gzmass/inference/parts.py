@@ -73,10 +73,7 @@ def make_part(job, rows, path):
     DataError
         The file of the galaxies is missing or damaged, or the model can not be loaded, which ends the run.
     """
-    predictor = _load(job.runs, job.marks)
-    chunks = [_predict(job, predictor, *chunk) for chunk in read_ahead(read_galaxies(job.reading, rows))]
-    chunks = chunks or [_predict(job, predictor, *no_galaxies(job.reading, rows))]
-    table = pd.concat(chunks, ignore_index=True)
+    table = _predict(job, _load(job.runs, job.marks), rows)
     counts = {
         "fingerprint": job.mark,
         "rows": len(table),
@@ -113,18 +110,33 @@ def _open(runs, marks):
     return opened[0] if len(opened) == 1 else load_ensemble(opened)
 
 
-def _predict(job, predictor, table, pixels, reasons):
-    """Predict the galaxies of a chunk, and put what stays of the input before the predictions."""
-    known = [name for name in job.metadata if name in table]
-    # as a dataset hands them on: single precision
-    metadata = {name: table[name].to_numpy(dtype="float32", na_value=np.nan) for name in known}
-    metadata = pd.DataFrame(metadata, index=table.index)
-    (predicted,) = predict_rows([predictor], metadata, pixels, reasons)
+def _predict(job, predictor, rows):
+    """Predict the galaxies of a unit, and put what stays of the input before the predictions."""
+    tables = []
+
+    def galaxies():
+        for table, pixels, reasons in read_galaxies(job.reading, rows):
+            tables.append(table)
+            yield _metadata(job, table), pixels, reasons
+        if not tables:
+            table, pixels, reasons = no_galaxies(job.reading, rows)
+            tables.append(table)
+            yield _metadata(job, table), pixels, reasons
+
+    (predicted,) = predict_rows([predictor], read_ahead(galaxies()))
     judge_stretch(predicted, predictor.runs[0], job.stretch)
+    table = pd.concat(tables, ignore_index=True)
     first = {"id": table[job.reading.id_column], **{ours: table[theirs] for ours, theirs in job.kept}}
     if job.positions and "_healpix_29" not in first:
         first = {"_healpix_29": _healpix(*(table[name].to_numpy(dtype=float) for name in job.positions)), **first}
     return pd.concat([pd.DataFrame(first), predicted], axis=1)
+
+
+def _metadata(job, table):
+    known = [name for name in job.metadata if name in table]
+    # as a dataset hands them on: single precision
+    metadata = {name: table[name].to_numpy(dtype="float32", na_value=np.nan) for name in known}
+    return pd.DataFrame(metadata, index=table.index)
 
 
 def _healpix(ra, dec):

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gzmass.calibration import QUANTITIES
 from gzmass.engine import write_atomically
 from gzmass.errors import DataError
 from gzmass.inference.ensemble import Ensemble, load_ensemble
 from gzmass.inference.provenance import describe_column, in_ascii, provenance, refuse_other_table
+from gzmass.inference.parts import columns_looked_at
 from gzmass.inference.reading import read_ahead
 from gzmass.inference.rows import judge_stretch, predict_rows, refuse_other_tree
 from gzmass.models import Run, load_run
@@ -108,17 +108,11 @@ def _predict(predictors, dataset, split, progress):
     for one in runs:
         refuse_other_tree(one.path, one.card, dataset.info.get("tree_hash"), str(dataset.path))
     rows = dataset.require_rows(split)
-    optional = [name for name in ("luminosity_g", "stretch_scale", *QUANTITIES) if name != "log_ml_g"]
-    columns = list(dict.fromkeys([*predictors[0].metadata, *(name for name in optional if name in dataset.table)]))
+    columns = columns_looked_at([run.card for run in runs], dataset.table)
     table = pd.DataFrame(dataset.metadata(columns, rows), columns=columns)
     chunks = [slice(start, start + _CHUNK) for start in range(0, len(rows), _CHUNK)]
-    images = read_ahead(dataset.readable_images(rows[chunk]) for chunk in chunks)
-    parts = []
-    for chunk, (pixels, reasons) in zip(chunks, images, strict=True):
-        parts.append(predict_rows(predictors, table.iloc[chunk], pixels, reasons))
-        if progress:
-            progress(min(chunk.stop, len(rows)), len(rows))
-    tables = [pd.concat(own, ignore_index=True) for own in zip(*parts, strict=True)]
+    galaxies = read_ahead((table.iloc[chunk], *dataset.readable_images(rows[chunk])) for chunk in chunks)
+    tables = predict_rows(predictors, galaxies, progress and (lambda done: progress(done, len(rows))))
     return [_finished(own, one.runs, dataset, split, rows) for own, one in zip(tables, predictors, strict=True)]
 
 

@@ -16,7 +16,7 @@ from gzmass.datasets.layout import image_name
 from gzmass.datasets.png import decode_png
 from gzmass.errors import DataError
 
-__all__ = ["Reading", "Rows", "first_npix", "no_galaxies", "read_ahead", "read_galaxies"]
+__all__ = ["Reading", "Rows", "compute_ahead", "first_npix", "no_galaxies", "read_ahead", "read_galaxies"]
 
 _READ = 1024  # rows that are read, decoded and handed on at a time
 
@@ -64,15 +64,13 @@ class Rows:
     n_rows: int
 
 
-def read_ahead(items, n=2):
+def read_ahead(items):
     """Iterate in a thread of its own, so that the next items are made while one is worked on.
 
     Parameters
     ----------
     items : iterable
-        What it raises is raised after the items before it.
-    n : int, default 2
-        Items that are held at most.
+        At most two of them are held. What it raises is raised after the items before it.
 
     Yields
     ------
@@ -81,11 +79,41 @@ def read_ahead(items, n=2):
     """
     items, end = iter(items), object()
     with ThreadPoolExecutor(1) as pool:
-        waiting = deque(pool.submit(next, items, end) for _ in range(n))
+        waiting = deque(pool.submit(next, items, end) for _ in range(2))
         try:
             while (item := waiting.popleft().result()) is not end:
                 waiting.append(pool.submit(next, items, end))
                 yield item
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def compute_ahead(function, items, threads=2):
+    """Call a function on items in threads of their own, while the consumer works on earlier results.
+
+    Parameters
+    ----------
+    function : callable
+        Takes an item.
+    items : iterable
+        Taken as they are needed, in the thread of the consumer: at most ``threads + 1`` of them are held.
+    threads : int, default 2
+        How many items are worked on at once.
+
+    Yields
+    ------
+    object
+        The results, in the order of the items. What the function raises is raised in its turn.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
 

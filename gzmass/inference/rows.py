@@ -1,27 +1,31 @@
 """Predictions of galaxies of which some have no image: these stand in the table too, with the reason."""
 
 import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from gzmass.errors import DataError
+from gzmass.inference.reading import compute_ahead
 
 __all__ = ["judge_stretch", "predict_rows", "refuse_other_tree"]
 
 _TEXT = ("status", "status_reason", "out_of_domain_reason")
+_AXIS = {"domain_parts": 1}  # that of the galaxies in what `gzmass.models.Run.outputs` gives, where it is not the first
 
 
-def predict_rows(predictors, metadata, pixels, reasons):
+def predict_rows(predictors, galaxies, progress=None):
     """Predict the galaxies that have an image, and give the others a row without predictions.
 
     Parameters
     ----------
     predictors : sequence of gzmass.models.Run or gzmass.inference.Ensemble
         What predicts, each for itself. The graph of a run that is in several is applied once.
-    metadata : pandas.DataFrame
-        Metadata of all galaxies, n rows.
-    pixels : numpy.ndarray of uint8
-        Images, shape (n, npix, npix) or (n, npix, npix, 1).
-    reasons : numpy.ndarray of object
-        Why a galaxy has no image, shape (n,); "" where it has one.
+    galaxies : iterable of tuple
+        Chunks of galaxies, at least one: their metadata (a pandas.DataFrame of n rows), their images (numpy.ndarray of
+        uint8, shape (n, npix, npix) or (n, npix, npix, 1)), and why a galaxy has no image (numpy.ndarray of object,
+        shape (n,); "" where it has one). They are taken as they are needed.
+    progress : callable, optional
+        Called with the number of galaxies that are done.
 
     Returns
     -------
@@ -29,21 +33,44 @@ def predict_rows(predictors, metadata, pixels, reasons):
         For each predictor the columns of `gzmass.models.Run.predict`, then ``status``, "ok" or "failed", and
         ``status_reason``. A galaxy that failed has NaN for numbers and False for ``in_domain``.
     """
-    good = np.flatnonzero(reasons == "")
-    if not len(good):  # a blank image, for the columns
-        pixels, metadata = np.zeros((1, *pixels.shape[1:]), np.uint8), metadata.reindex([0])
-    elif len(good) < len(reasons):
-        pixels, metadata = pixels[good], metadata.iloc[good]
     runs = {id(run): run for predictor in predictors for run in predictor.runs}
-    outputs = {key: run.outputs(pixels, metadata) for key, run in runs.items()}
+    chunks, every_reason, done = [], [], 0
+    # threads of OpenBLAS keep their cores busy for a tenth of a second after each product, which the graph wants
+    with threadpool_limits(1, user_api="blas"):
+        for metadata, outputs, reasons in compute_ahead(lambda chunk: _outputs(runs, *chunk), galaxies):
+            chunks += [(metadata, outputs)] if outputs else []
+            every_reason.append(reasons)
+            done += len(reasons)
+            if progress:
+                progress(done)
+    if not chunks:  # a blank image, for the columns
+        npix, blank = predictors[0].runs[0].npix, metadata.reindex([0])
+        chunks = [_outputs(runs, blank, np.zeros((1, npix, npix), np.uint8), np.array([""], object))[:2]]
+    metadata = pd.concat([metadata for metadata, _ in chunks], ignore_index=True)
+    outputs = {key: _joined([outputs[key] for _, outputs in chunks]) for key in runs}
+    reasons = np.concatenate(every_reason)
     tables = []
     for predictor in predictors:
         found = predictor.predictions([outputs[id(run)] for run in predictor.runs], predictor.known(metadata))
-        tables.append(_with_failed(found, good, reasons))
+        tables.append(_with_failed(found, reasons))
     return tables
 
 
-def _with_failed(predicted, good, reasons):
+def _outputs(runs, metadata, pixels, reasons):
+    """Apply the graphs to the galaxies of a chunk that have an image; None if none has."""
+    good = np.flatnonzero(reasons == "")
+    if len(good) < len(reasons):
+        pixels, metadata = pixels[good], metadata.iloc[good]
+    outputs = {key: run.outputs(pixels, metadata) for key, run in runs.items()} if len(good) else None
+    return metadata, outputs, reasons
+
+
+def _joined(outputs):
+    return {name: np.concatenate([one[name] for one in outputs], axis=_AXIS.get(name, 0)) for name in outputs[0]}
+
+
+def _with_failed(predicted, reasons):
+    good = np.flatnonzero(reasons == "")
     predicted = predicted.iloc[: len(good)].set_index(good).reindex(range(len(reasons)))
     predicted["in_domain"] = predicted["in_domain"].eq(True)
     predicted["status"] = np.where(reasons == "", "ok", "failed")

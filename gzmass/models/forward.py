@@ -1,11 +1,17 @@
 """Applying a graph to images, averaged over their orientations."""
 
+import threading
+from contextlib import nullcontext
+
 import keras
 import numpy as np
 
 from gzmass.losses.mass_to_light import LOG_SIGMA_LIMIT
 
 __all__ = ["forward", "with_features", "with_label_error"]
+
+# Keras on JAX lends the weights to the compiled function and takes them back after it: one thread at a time
+_TURN = threading.Lock() if keras.backend.backend() == "jax" else nullcontext()
 
 
 def forward(model, images, metadata=None, n_orientations=1, batch_size=256):
@@ -110,7 +116,9 @@ def _mean_moments(model, batch, n_orientations, batch_size):
     for orientation in range(n_orientations):
         turned = np.rot90(images, orientation % 4, axes=(1, 2))
         batch["image"] = np.ascontiguousarray(turned[:, :, ::-1] if orientation >= 4 else turned)
-        for name, output in model.predict_on_batch(batch).items():
+        with _TURN:
+            found = model.predict_on_batch(batch)
+        for name, output in found.items():
             for moment, values in _moments(name, output[:n].astype(float)).items():
                 means[name, moment] = means.get((name, moment), 0.0) + values / n_orientations
     return means

@@ -94,7 +94,9 @@ class Run:
     def _graph(self):
         """The graph that predictions are made with, and how galaxies are scored, in a run that knows it."""
         arrays = load_domain_score(self.path)
-        return (self.model, None) if arrays is None else (with_features(self.model), arrays)
+        model = self.model if arrays is None else with_features(self.model)
+        model.make_predict_function()  # one for all threads that predict
+        return model, arrays
 
     def predict(self, images, metadata=None, luminosity=None, batch_size=256):
         """Predict M/L, stellar mass and vote fractions.

@@ -28,6 +28,7 @@ import numpy as np  # noqa: E402
 
 from gzmass.config import FinetuneConfig  # noqa: E402
 from gzmass.datasets import open_dataset  # noqa: E402
+from gzmass.inference import predict  # noqa: E402
 from gzmass.models import load_run  # noqa: E402
 from gzmass.training import finetune_ml  # noqa: E402
 from gzmass.training.rates import LayerwiseAdam, LayerwiseAdamW, LayerwiseNadam  # noqa: E402
@@ -60,7 +61,8 @@ def main(folder):
     """Write values and gradients, outputs of the saved layers, predictions of the run; under JAX train as well."""
     folder = Path(folder)
     run, dataset = load_run(folder / "run"), open_dataset(folder / "dataset")
-    predictions = run.predict(dataset.images("test"), dataset.metadata(run.metadata, "test"))
+    sys.modules["gzmass.inference.predict"]._CHUNK = 2  # so that threads predict chunks at once
+    predictions = predict(run, dataset, "test")
     predictions.to_parquet(folder / f"predictions-{BACKEND}.parquet")
     layer_cases.main(folder, folder / f"layers-{BACKEND}.npz")
     loss_cases.main(folder / f"losses-{BACKEND}.npz")
