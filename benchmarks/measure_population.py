@@ -17,11 +17,11 @@ from astropy.io import fits
 from astropy.stats import sigma_clipped_stats
 from scipy.stats import norm, rankdata, spearmanr
 
+from gzmass.catalogs import solar_magnitude
 from gzmass.simulate.morphology import draw_morphology, structure_score
 from gzmass.simulate.population import (
     DRAWS,
     LUMINOSITY_DEX,
-    M_SUN_G,
     SCATTER_DEX,
     _distance_table,
     galaxy_rng,
@@ -42,7 +42,7 @@ def read_photometry(folder):
             "redshift": table.z,
             "log_ml_g": np.log10(table.mtol_g),
             "log_mstar": table.log_mstar_kcorrect,
-            "log_luminosity_g": -0.4 * (table.absmag_g_z0 - M_SUN_G),
+            "log_luminosity_g": -0.4 * (table.absmag_g_z0 - solar_magnitude("g")),
             "m_g": table.petromag_g - table.extinction_g,
             "m_r": table.petromag_r - table.extinction_r,
             "absolute_g": table.absmag_g_z0,

@@ -1,13 +1,11 @@
 """What the masses, luminosities and mass-to-light ratios of a table assume, and which of them may stand together."""
 
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import resources
 
 import numpy as np
-import yaml
 
 from gzmass.catalogs.distances import luminosity_distance
+from gzmass.catalogs.packaged import packaged
 from gzmass.errors import ConfigError, DataError
 
 __all__ = ["LOG_ML_G", "Convention", "band_name", "convert", "refuse_different"]
@@ -226,7 +224,7 @@ def _differ(term, first, second):
 
 
 def _effect(term, ours, theirs):
-    offsets = _imf_offsets()
+    offsets = packaged("imf_offsets.yaml")
     if term == "imf" and {ours, theirs} <= set(offsets):
         return f"{offsets[theirs] - offsets[ours]:+.2f} dex in mass and M/L from one to the other"
     if term == "hubble":
@@ -241,9 +239,3 @@ def _effect(term, ours, theirs):
 def _omega_effect(ours, theirs):
     distances = [float(luminosity_distance(_OMEGA_REDSHIFT, omega_m=omega)) for omega in (ours, theirs)]
     return abs(2 * np.log10(distances[1] / distances[0]))
-
-
-@lru_cache(maxsize=1)
-def _imf_offsets():
-    text = (resources.files("gzmass.catalogs") / "imf_offsets.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module, resources
+from importlib import import_module
 
 import numpy as np
-import yaml
 from astropy import units as u
 
 from gzmass.catalogs.conventions import band_name
 from gzmass.catalogs.distances import plain
+from gzmass.catalogs.packaged import packaged
 from gzmass.errors import ConfigError
 
 __all__ = [
@@ -256,8 +256,7 @@ def _within(polynomial, redshift, colour):
 
 @lru_cache(maxsize=1)
 def _polynomials():
-    text = (resources.files("gzmass.catalogs") / "chilingarian.yaml").read_text(encoding="utf-8")
-    data = yaml.safe_load(text)
+    data = packaged("chilingarian.yaml")
     papers = {
         2010: "Chilingarian, Melchior & Zolotukhin 2010, MNRAS 405, 1409",
         2012: "Chilingarian & Zolotukhin 2012, MNRAS 419, 1727",

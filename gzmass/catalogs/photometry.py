@@ -1,17 +1,16 @@
 """The steps from a flux to a luminosity, and with a mass to a mass-to-light ratio, each with its error."""
 
-from functools import lru_cache
-from importlib import resources
-
 import numpy as np
-import yaml
 from astropy import units as u
 
 from gzmass.catalogs.conventions import band_name
 from gzmass.catalogs.distances import plain
+from gzmass.catalogs.packaged import packaged
 from gzmass.errors import ConfigError
 
 __all__ = [
+    "NANOMAGGIES",
+    "ZERO_POINT",
     "absolute_magnitude",
     "colour_mass_to_light",
     "deredden",
@@ -23,7 +22,10 @@ __all__ = [
 ]
 
 _POGSON = 2.5 / np.log(10)  # magnitudes per unit of relative error
-_NANOMAGGY = 22.5  # AB magnitude of one nanomaggy
+
+#: AB magnitude of a flux of one nanomaggy, and how catalogues and images write the unit, in lower case.
+ZERO_POINT = 22.5
+NANOMAGGIES = {"nanomaggy", "nanomaggies", "nanomaggie", "nmgy", "nmgys"}
 
 
 def magnitude(flux, flux_err=None):
@@ -45,7 +47,7 @@ def magnitude(flux, flux_err=None):
     """
     flux = plain(flux, u.nmgy)
     flux = np.where(flux > 0, flux, np.nan)
-    value = _NANOMAGGY - 2.5 * np.log10(flux)
+    value = ZERO_POINT - 2.5 * np.log10(flux)
     if flux_err is None:
         return value
     error = plain(flux_err, u.nmgy)
@@ -120,7 +122,7 @@ def solar_magnitude(band):
     ConfigError
         The band is not in ``solar_magnitudes.yaml``.
     """
-    known = _solar_magnitudes()
+    known = packaged("solar_magnitudes.yaml")
     name = band_name(band)
     if name not in known:
         raise ConfigError(f"There is no solar magnitude for the band {band!r}; there are {', '.join(known)}.")
@@ -247,9 +249,3 @@ def colour_mass_to_light(g_minus_i, g_minus_i_err=None):
 def _in_quadrature(first, second, cross):
     squares = np.asarray(first, dtype=np.float64) ** 2 + np.asarray(second, dtype=np.float64) ** 2
     return np.sqrt(np.maximum(squares + cross, 0.0))
-
-
-@lru_cache(maxsize=1)
-def _solar_magnitudes():
-    text = (resources.files("gzmass.catalogs") / "solar_magnitudes.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)

@@ -1,13 +1,11 @@
 """Catalogues as their archives deliver them: which of their columns means what, read from surveys.yaml."""
 
-from importlib import resources
-
 import numpy as np
 import pandas as pd
-import yaml
 
 from gzmass.catalogs.distances import luminosity_distance
 from gzmass.catalogs.ids import among, optional_ids
+from gzmass.catalogs.packaged import packaged
 from gzmass.catalogs.pieces import require_columns
 from gzmass.errors import DataError
 
@@ -38,8 +36,7 @@ def describe(*keys):
     dict
         The description.
     """
-    text = resources.files("gzmass.catalogs").joinpath("surveys.yaml").read_text(encoding="utf-8")
-    description = yaml.safe_load(text)
+    description = packaged("surveys.yaml")
     for key in keys:
         description = description[key]
     return description

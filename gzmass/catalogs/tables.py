@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from gzmass.catalogs.ids import clean_ids
 from gzmass.catalogs.k_corrections import TEMPLATE_BANDS
+from gzmass.catalogs.photometry import NANOMAGGIES
 from gzmass.catalogs.pieces import EXACT, as_stored, iterate_table, require_columns
 from gzmass.catalogs.positions import refuse_hours, sexagesimal_degrees
 from gzmass.errors import ConfigError, DataError
@@ -31,7 +32,6 @@ UNITS = {
     **{f"template_{name}_{band}": "nanomaggy" for name in ("flux", "flux_err") for band in TEMPLATE_BANDS},
 }
 _NANOMAGGY = u.Unit(3.631 * u.uJy)  # AB
-_NANOMAGGIES = {"nanomaggy", "nanomaggies", "nanomaggie", "nmgy", "nmgys"}
 _LOGARITHM = re.compile(r"\[(.+)\]|log(?:10)?\((.+)\)")  # as VizieR and others write dex(...)
 _NO_UNIT = {"-", "--", "none", "n/a", "unitless", "dimensionless"}
 
@@ -201,7 +201,7 @@ def _converted(numbers, ours, unit):
     """Numbers in the unit of a column of ours; None if theirs is unknown or does not convert."""
     target = UNITS[ours]
     if target == "nanomaggy":
-        if unit.lower() in _NANOMAGGIES:
+        if unit.lower() in NANOMAGGIES:
             return numbers
         target = _NANOMAGGY
     if logarithm := _LOGARITHM.fullmatch(unit):

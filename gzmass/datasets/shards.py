@@ -13,6 +13,8 @@ from gzmass.engine import write_atomically
 from gzmass.errors import DataError
 
 __all__ = [
+    "GROUP_ROWS",
+    "HASH_KEY",
     "ShardPiece",
     "read_shard_piece",
     "shard_hash",
@@ -31,8 +33,8 @@ _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 # where `datasets` looks for columns that are more than their Arrow type
 _HUGGING_FACE = json.dumps({"info": {"features": {"image": {"_type": "Image"}}}}).encode()
 
-# keys of the footer
-_HASH = b"gzmass_hash"
+#: Key of the footer for the hash of what a shard holds.
+HASH_KEY = b"gzmass_hash"
 _DATASET = b"gzmass_dataset"
 
 
@@ -162,7 +164,7 @@ def write_shard(file, table, pngs, dataset=None):
         [pa.array(pngs, pa.binary()), pa.nulls(len(table), pa.string())], fields=list(_IMAGE)
     )
     columns = columns.add_column(columns.schema.get_field_index("id") + 1, pa.field("image", _IMAGE), images)
-    extra = {b"huggingface": _HUGGING_FACE, _HASH: shard_hash(table, pngs).encode()}
+    extra = {b"huggingface": _HUGGING_FACE, HASH_KEY: shard_hash(table, pngs).encode()}
     if dataset is not None:
         extra[_DATASET] = json.dumps(dataset).encode()
     columns = columns.replace_schema_metadata({**(columns.schema.metadata or {}), **extra})
@@ -256,7 +258,7 @@ def _footer(file):
 
 
 def _hash(footer):
-    found = (footer.metadata or {}).get(_HASH)
+    found = (footer.metadata or {}).get(HASH_KEY)
     return None if found is None else found.decode()
 
 

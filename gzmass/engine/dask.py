@@ -12,6 +12,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial as bind
+from itertools import islice
 from pathlib import Path
 
 import dask
@@ -120,7 +121,7 @@ class DaskEngine:
         with self._losing_the_scheduler():
             try:
                 while True:
-                    for piece in _next(pieces, 2 * self._threads() - len(waiting)):
+                    for piece in islice(pieces, max(0, 2 * self._threads() - len(waiting))):
                         waiting.append(self._submit(function, piece))
                     if not waiting:
                         return
@@ -162,7 +163,7 @@ class DaskEngine:
         with self._losing_the_scheduler():
             try:
                 while True:
-                    for item in _next(items, self._threads() - len(waiting)):
+                    for item in islice(items, max(0, self._threads() - len(waiting))):
                         waiting[self._submit(function, item)] = item
                     if not waiting:
                         return
@@ -203,15 +204,6 @@ class DaskEngine:
                 f"The scheduler {self.client.scheduler.address!r} went away; what is finished is kept, run the same "
                 "command again to go on."
             ) from None
-
-
-def _next(items, n):
-    for _ in range(n):
-        for item in items:
-            yield item
-            break
-        else:
-            return
 
 
 def _done(waiting):
@@ -280,7 +272,7 @@ def _reach(address):
     try:
         client = Client(address, timeout=_REACHED_WITHIN)
     except (OSError, ValueError, TypeError) as error:
-        why = f"no answer within {_REACHED_WITHIN} s" if isinstance(error, TimeoutError | OSError) else str(error)
+        why = f"no answer within {_REACHED_WITHIN} s" if isinstance(error, OSError) else str(error)
         raise ConfigError(f"The scheduler {address!r} can not be reached: {why}.") from None
     with client:
         yield client

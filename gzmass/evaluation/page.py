@@ -45,7 +45,7 @@ def render(numbers, drawn, galleries, examples, card):
     numbers : dict
         What `gzmass.evaluation.evaluate` returns.
     drawn : dict of str to tuple
-        Figures: PNG as base64 text, and caption, by the name of the figure.
+        Figures: the PNG (bytes), and caption, by the name of the figure.
     galleries : dict of str to list
         Galaxies by title: dicts with ``id``, ``true``, ``predicted``, ``sigma``, ``note`` and ``png`` (bytes).
     examples : list of dict
@@ -70,11 +70,8 @@ def render(numbers, drawn, galleries, examples, card):
         "trees": _trees(examples) if examples else "",
         "made": _made(numbers, card),
     }
-    parts = {key: text for key, text in parts.items() if text}
-    links = " ".join(f'<a href="#{key}">{TITLES[key]}</a>' for key in parts)
-    body = [_head(numbers, card), f"<nav>{links}</nav>"]
-    body += [f'<h2 id="{key}">{TITLES[key]}</h2>\n{text}' for key, text in parts.items()]
-    return render_page(f"{numbers['name']} on {numbers['dataset']}", "\n".join(body))
+    sections = [(key, TITLES[key], text) for key, text in parts.items()]
+    return render_page(f"{numbers['name']} on {numbers['dataset']}", _head(numbers, card), sections)
 
 
 def _or_why(numbers, key, write):

@@ -23,7 +23,7 @@ def mass_to_light_section(numbers, drawn):
     numbers : dict
         What `gzmass.evaluation.evaluate` returns.
     drawn : dict of str to tuple
-        Figures: PNG as base64 text, and caption.
+        Figures: the PNG (bytes), and caption.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def residual_section(numbers, drawn):
     numbers : dict
         What `gzmass.evaluation.evaluate` returns.
     drawn : dict of str to tuple
-        Figures: PNG as base64 text, and caption.
+        Figures: the PNG (bytes), and caption.
 
     Returns
     -------
@@ -188,7 +188,7 @@ def coverage_section(numbers, drawn):
     numbers : dict
         What `gzmass.evaluation.evaluate` returns.
     drawn : dict of str to tuple
-        Figures: PNG as base64 text, and caption.
+        Figures: the PNG (bytes), and caption.
 
     Returns
     -------

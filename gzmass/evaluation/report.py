@@ -1,6 +1,5 @@
 """Evaluate a predictions table: metrics.json, the joined table, plots and a self-contained report.html."""
 
-import base64
 import json
 import math
 import platform
@@ -145,7 +144,7 @@ def evaluate(
         file.unlink()  # of an earlier report
     for key, (png, _) in figures.items():
         with write_atomically(out / "plots" / f"{key}.png") as path:
-            path.write_bytes(base64.b64decode(png))
+            path.write_bytes(png)
     with write_atomically(out / "metrics.json") as path:
         path.write_text(json.dumps(_plain(numbers), indent=1, allow_nan=False) + "\n", encoding="utf-8")
     with write_atomically(out / "report.html") as path:
@@ -184,7 +183,7 @@ def _residual_numbers(labelled, dataset, quantities):
 
 
 def _draw(numbers, labelled, quantities, card):
-    # a dict of (PNG as base64 text, caption) by the name of the file
+    # a dict of (PNG, caption) by the name of the file
     kind, band = numbers["label_kind"] if numbers["label_kind"] == "proxy" else "true", numbers["label_band"]
     figures = {}
     if ml := numbers["mass_to_light"]:
@@ -236,7 +235,7 @@ def _draw(numbers, labelled, quantities, card):
                 plots.reliability_plot(question),
                 question["text"],
             )
-    return {key: (base64.b64encode(to_png(figure)).decode(), caption) for key, (figure, caption) in figures.items()}
+    return {key: (to_png(figure), caption) for key, (figure, caption) in figures.items()}
 
 
 def _galleries(joined, dataset):

@@ -1,7 +1,7 @@
 """Images of galaxies in one band: read, cut and resampled, and stretched to 8 bits (no Keras)."""
 
 from gzmass.images.centre import Centre, find_centre
-from gzmass.images.cutout import crop_centre, cut_and_resample, cut_square, resample
+from gzmass.images.cutout import corner_of_square, crop_centre, cut_and_resample, resample
 from gzmass.images.flux import Flux, aperture_flux
 from gzmass.images.frames import FrameIndex, cut_from_frames, index_frames
 from gzmass.images.neighbours import fill_neighbours
@@ -15,10 +15,10 @@ __all__ = [
     "FrameIndex",
     "LinearImage",
     "aperture_flux",
+    "corner_of_square",
     "crop_centre",
     "cut_and_resample",
     "cut_from_frames",
-    "cut_square",
     "fill_neighbours",
     "find_centre",
     "index_frames",

@@ -2,56 +2,37 @@
 
 import operator
 from functools import lru_cache
-from numbers import Integral
 
 import numpy as np
 
 from gzmass.errors import DataError
 
-__all__ = ["crop_centre", "cut_and_resample", "cut_square", "resample"]
+__all__ = ["corner_of_square", "crop_centre", "cut_and_resample", "resample"]
 
 _SLACK = 1e-6  # pixels by which a square may stand out of its image: rounding of its own coordinates
 
 
-def crop_centre(image, crop=None):
-    """Cut the central square out of an image.
+def crop_centre(image):
+    """Cut the largest square out of the middle of an image.
 
     Parameters
     ----------
     image : numpy.ndarray
         Shape (ny, nx).
-    crop : int or float, optional
-        Side of the square: an int in pixels, a float in (0, 1] as a fraction of the shorter side. By default the
-        largest square there is.
 
     Returns
     -------
     numpy.ndarray
-        A view of the image, shape (side, side).
-
-    Raises
-    ------
-    DataError
-        The image is smaller than the square.
+        A view of the image, shape (side, side), side = min(ny, nx).
     """
     ny, nx = image.shape
-    shorter = min(ny, nx)
-    if crop is None:
-        side = shorter
-    elif isinstance(crop, Integral):
-        side = int(crop)
-    else:
-        side = max(1, round(crop * shorter))
-    if not 0 < side <= shorter:
-        raise DataError(f"A square of {side} pixels does not fit into the image of {nx} x {ny} pixels.")
+    side = min(ny, nx)
     top, left = (ny - side) // 2, (nx - side) // 2
     return image[top : top + side, left : left + side]
 
 
-def cut_square(pixels, x, y, side):
-    """Cut the whole pixels nearest to a square out of an image, without touching their values.
-
-    `cut_and_resample` cuts the square exactly; this one serves what must see the pixels as they were observed.
+def corner_of_square(pixels, x, y, side):
+    """Find the corner of a square in an image, and refuse one that does not fit.
 
     Parameters
     ----------
@@ -60,24 +41,27 @@ def cut_square(pixels, x, y, side):
     x, y : float
         Centre of the square in pixels: 0 is the middle of the first pixel.
     side : float
-        Side of the square in pixels, > 0; the cutout has this number rounded to a whole one, but at least one.
+        Side of the square in pixels, > 0.
 
     Returns
     -------
-    numpy.ndarray
-        A view of the image, shape (n, n).
+    left, top : float
+        Its edges in pixels, 0 being the edge of the image.
 
     Raises
     ------
     DataError
         The square does not lie within the image: the image is smaller than the cutout.
     """
-    left, top = _corner(pixels, x, y, side)
     ny, nx = pixels.shape
-    n = min(max(1, round(side)), ny, nx)
-    # a square that fits may stand out by half a pixel after rounding
-    left, top = (min(max(0, round(low + (side - n) / 2)), size - n) for low, size in ((left, nx), (top, ny)))
-    return pixels[top : top + n, left : left + n]
+    left, top = x + 0.5 - side / 2, y + 0.5 - side / 2
+    inside = min(left, top, nx - left - side, ny - top - side) >= -_SLACK
+    if not (side > 0 and inside):
+        raise DataError(
+            f"A square of {side:g} pixels around x = {x:g}, y = {y:g} does not fit: "
+            f"the image of {nx} x {ny} pixels is smaller than the cutout."
+        )
+    return left, top
 
 
 def cut_and_resample(pixels, x, y, side, npix):
@@ -109,8 +93,8 @@ def cut_and_resample(pixels, x, y, side, npix):
     DataError
         The square does not lie within the image: the image is smaller than the cutout.
     """
-    left, top = _corner(pixels, x, y, side)
-    return _resampled(np.asarray(pixels, dtype=np.float32), left, top, side, side, (npix, npix))
+    left, top = corner_of_square(pixels, x, y, side)
+    return _resampled(np.asarray(pixels, dtype=np.float32), left, top, side, side, npix)
 
 
 def resample(image, npix):
@@ -123,39 +107,23 @@ def resample(image, npix):
     ----------
     image : numpy.ndarray of float
         Shape (ny, nx), a square as a rule. A new pixel is the average of the pixels under it that are not NaN.
-    npix : int or tuple of int
-        New side, or new shape (ny, nx).
+    npix : int
+        New side, >= 1.
 
     Returns
     -------
     numpy.ndarray of float32
-        Shape (npix, npix), or the shape that was asked for; NaN where there is no pixel to average.
+        Shape (npix, npix); NaN where there is no pixel to average.
     """
     image = np.asarray(image, dtype=np.float32)
-    shape = npix if isinstance(npix, tuple) else (npix, npix)
-    if image.shape == shape:
-        return image.copy()
     ny, nx = image.shape
-    return _resampled(image, 0.0, 0.0, nx, ny, shape)
+    return image.copy() if ny == nx == npix else _resampled(image, 0.0, 0.0, nx, ny, npix)
 
 
-def _corner(pixels, x, y, side):
-    """Edges (left, top) of a square, 0 being the edge of the image; an error if the square does not fit."""
-    ny, nx = pixels.shape
-    left, top = x + 0.5 - side / 2, y + 0.5 - side / 2
-    inside = min(left, top, nx - left - side, ny - top - side) >= -_SLACK
-    if not (side > 0 and inside):
-        raise DataError(
-            f"A square of {side:g} pixels around x = {x:g}, y = {y:g} does not fit: "
-            f"the image of {nx} x {ny} pixels is smaller than the cutout."
-        )
-    return left, top
-
-
-def _resampled(image, left, top, width, height, shape):
-    ny, nx = map(operator.index, shape)
-    rows = _weights(top, height, ny, image.shape[0])
-    columns = _weights(left, width, nx, image.shape[1]).T
+def _resampled(image, left, top, width, height, npix):
+    npix = operator.index(npix)
+    rows = _weights(top, height, npix, image.shape[0])
+    columns = _weights(left, width, npix, image.shape[1]).T
 
     def average(values):
         return rows @ values @ columns

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from gzmass.calibration.conformal import SMALLEST_SCALE, calibrate_intervals, interval_scores
+from gzmass.calibration.conformal import calibrate_intervals, interval_scores, sigma_scale
 from gzmass.calibration.groups import QUANTITIES, choose_calibration
 from gzmass.calibration.mixture import mixture_moments, mixture_quantile, mixture_score
 from gzmass.errors import DataError
@@ -247,9 +247,7 @@ def _learnt(runs):
 
 
 def _scale(run):
-    """Sigma of a run in units of its model's own: of a run without one it makes one."""
-    percentiles = run.card["calibration"]["percentiles"]
-    return max((percentiles["p84"] - percentiles["p16"]) / 2, SMALLEST_SCALE)
+    return sigma_scale(run.card["calibration"])
 
 
 def _those(every, name):

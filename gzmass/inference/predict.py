@@ -8,8 +8,8 @@ import pandas as pd
 from gzmass.engine import write_atomically
 from gzmass.errors import DataError
 from gzmass.inference.ensemble import Ensemble, load_ensemble
-from gzmass.inference.provenance import describe_column, in_ascii, provenance, refuse_other_table
 from gzmass.inference.parts import columns_looked_at
+from gzmass.inference.provenance import describe_column, in_ascii, provenance, refuse_other_table
 from gzmass.inference.reading import read_ahead
 from gzmass.inference.rows import judge_stretch, predict_rows, refuse_other_tree
 from gzmass.models import Run, load_run

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gzmass.datasets.layout import read_info
-from gzmass.datasets.shards import written_dataset
+from gzmass.datasets.shards import HASH_KEY, written_dataset
 from gzmass.engine import fingerprint
 from gzmass.engine.choose import require_scale
 from gzmass.errors import DataError
@@ -310,7 +310,7 @@ def _read_footer(path, pixel):
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"The shard {str(path)!r} can not be read: {str(error).splitlines()[0]}.") from None
     groups = tuple(footer.row_group(k).num_rows for k in range(footer.num_row_groups))
-    own = (footer.metadata or {}).get(b"gzmass_hash")
+    own = (footer.metadata or {}).get(HASH_KEY)
     return GalaxyFile(path, groups, pixel, digest.hexdigest(), own and own.decode(), written_dataset(footer.metadata))
 
 

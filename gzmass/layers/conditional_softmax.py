@@ -3,15 +3,14 @@
 import keras
 from keras import ops
 
-from gzmass.errors import TreeError
 from gzmass.layers.segments import answer_largest, answer_sums, of_its_question
-from gzmass.tree import load_tree
+from gzmass.layers.tree_layer import TreeLayer
 
-__all__ = ["ConditionalSoftmax", "check_answers"]
+__all__ = ["ConditionalSoftmax"]
 
 
 @keras.saving.register_keras_serializable(package="gzmass")
-class ConditionalSoftmax(keras.layers.Layer):
+class ConditionalSoftmax(TreeLayer):
     """Softmax within each question of a decision tree, as log probabilities.
 
     All questions are normalised in one pass, without a loop. The result is computed in float32 under every
@@ -30,26 +29,6 @@ class ConditionalSoftmax(keras.layers.Layer):
         The tree can not be used, or (when built) the input has another number of columns than the tree
         answers.
     """
-
-    def __init__(self, tree, **kwargs):
-        super().__init__(**{"dtype": "float32", **kwargs})
-        self.tree = load_tree(tree)
-
-    def build(self, input_shape):
-        """Check the number of columns.
-
-        Parameters
-        ----------
-        input_shape : tuple of int or None
-            Shape of the logits: (None, n_answers).
-
-        Raises
-        ------
-        TreeError
-            The number of columns is not the number of answers.
-        """
-        check_answers(self.tree, input_shape)
-        super().build(input_shape)
 
     def call(self, logits):
         """Normalise the logits.
@@ -85,35 +64,3 @@ class ConditionalSoftmax(keras.layers.Layer):
             The same shape.
         """
         return tuple(input_shape)
-
-    def get_config(self):
-        """Turn the layer into plain data, with the whole tree in it.
-
-        Returns
-        -------
-        dict
-            What the constructor takes.
-        """
-        return {**super().get_config(), "tree": self.tree.to_dict()}
-
-
-def check_answers(tree, shape):
-    """Refuse an array with another number of columns than the tree has answers.
-
-    Parameters
-    ----------
-    tree : DecisionTree
-        The tree.
-    shape : tuple of int or None
-        Shape of the array.
-
-    Raises
-    ------
-    TreeError
-        The shape is not (b, n_answers).
-    """
-    if len(shape) != 2 or shape[1] != tree.n_answers:
-        raise TreeError(
-            f"The tree {tree.name!r} has {tree.n_answers} answers and takes arrays of shape "
-            f"(b, {tree.n_answers}). Received: shape {tuple(shape)}."
-        )

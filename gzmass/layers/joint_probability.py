@@ -4,15 +4,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from gzmass.layers.conditional_softmax import check_answers
 from gzmass.layers.segments import LOG_ZERO
-from gzmass.tree import load_tree
+from gzmass.layers.tree_layer import TreeLayer
 
 __all__ = ["JointProbability", "log_walk", "place_in_level"]
 
 
 @keras.saving.register_keras_serializable(package="gzmass")
-class JointProbability(keras.layers.Layer):
+class JointProbability(TreeLayer):
     """Log probability that each question is asked and that each answer is given.
 
     A question is asked with the sum of the joint probabilities of the answers leading to it, and an answer is
@@ -32,26 +31,6 @@ class JointProbability(keras.layers.Layer):
         The tree can not be used, or (when built) the input has another number of columns than the tree
         answers.
     """
-
-    def __init__(self, tree, **kwargs):
-        super().__init__(**{"dtype": "float32", **kwargs})
-        self.tree = load_tree(tree)
-
-    def build(self, input_shape):
-        """Check the number of columns.
-
-        Parameters
-        ----------
-        input_shape : tuple of int or None
-            Shape of the log conditional probabilities: (None, n_answers).
-
-        Raises
-        ------
-        TreeError
-            The number of columns is not the number of answers.
-        """
-        check_answers(self.tree, input_shape)
-        super().build(input_shape)
 
     def call(self, log_conditional):
         """Walk down the tree.
@@ -85,16 +64,6 @@ class JointProbability(keras.layers.Layer):
             Shapes of ``asked`` and ``joint``.
         """
         return {"asked": (input_shape[0], self.tree.n_questions), "joint": tuple(input_shape)}
-
-    def get_config(self):
-        """Turn the layer into plain data, with the whole tree in it.
-
-        Returns
-        -------
-        dict
-            What the constructor takes.
-        """
-        return {**super().get_config(), "tree": self.tree.to_dict()}
 
 
 def log_walk(tree, log_conditional):

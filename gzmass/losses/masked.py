@@ -40,24 +40,6 @@ class MaskedLoss(keras.losses.Loss):
         """
         raise NotImplementedError
 
-    def call(self, y_true, y_pred):
-        """Value of each galaxy, 0 where it has no label.
-
-        Parameters
-        ----------
-        y_true : tensor of float
-            Labels, NaN where missing.
-        y_pred : tensor of float
-            Predictions.
-
-        Returns
-        -------
-        tensor of float32
-            Shape (b,).
-        """
-        values, labelled = self.per_galaxy(_float32(y_true), _float32(y_pred))
-        return ops.where(labelled, values, 0.0)
-
     def __call__(self, y_true, y_pred, sample_weight=None):
         """Weighted mean over the labelled galaxies.
 

@@ -4,7 +4,7 @@ __all__ = ["IMAGE_KEYS", "LABEL_KEYS", "different_conventions"]
 
 #: What `dataset.yaml` says about the images, and about M/L: where two datasets differ in it, the same grey level or the
 #: same number means something else.
-IMAGE_KEYS = ("npix", "band", "stretch", "crop", "cutout")
+IMAGE_KEYS = ("npix", "band", "stretch", "cutout")
 LABEL_KEYS = ("label_kind", "imf", "solar_magnitude", "cosmology")
 
 

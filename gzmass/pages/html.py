@@ -13,23 +13,29 @@ __all__ = ["NONE", "cards", "figures", "number", "picture", "render_page", "tabl
 NONE = "\N{EN DASH}"
 
 
-def render_page(title, body):
-    """Put a body into the frame of all pages.
+def render_page(title, head, sections=()):
+    """Put the parts of a page into the frame of all pages.
 
     Parameters
     ----------
     title : str
         Plain text.
-    body : str
-        HTML.
+    head : str
+        HTML that comes first.
+    sections : iterable of (str, str, str), default ()
+        Their names in links, headings (plain text) and HTML. One without HTML is left out.
 
     Returns
     -------
     str
         The whole page.
     """
+    sections = [section for section in sections if section[2]]
+    links = " ".join(f'<a href="#{name}">{escape(heading)}</a>' for name, heading, _ in sections)
+    parts = [head, f"<nav>{links}</nav>"] if sections else [head]
+    parts += [f'<h2 id="{name}">{escape(heading)}</h2>\n{text}' for name, heading, text in sections]
     template = resources.files("gzmass.pages").joinpath("page.html").read_text(encoding="utf-8")
-    return Template(template).substitute(title=escape(title), body=body)
+    return Template(template).substitute(title=escape(title), body="\n".join(parts))
 
 
 def cards(items):
@@ -94,8 +100,8 @@ def figures(items, *, small=False, mark=""):
 
     Parameters
     ----------
-    items : iterable of (str, str)
-        PNG as base64 text, and caption as plain text.
+    items : iterable of (bytes, str)
+        The PNG file, and its caption as plain text.
     small : bool, default False
         Whether many stand in a row.
     mark : str, default ""
@@ -107,7 +113,7 @@ def figures(items, *, small=False, mark=""):
         HTML.
     """
     parts = [
-        f'<figure><img class="plot" alt="{escape(caption)}" src="data:image/png;base64,{png}">'
+        f'<figure><img class="plot" alt="{escape(caption)}" src="{_embedded(png)}">'
         f"<figcaption>{escape(caption)}{mark}</figcaption></figure>"
         for png, caption in items
     ]
@@ -129,7 +135,7 @@ def picture(png, alt):
     str
         HTML.
     """
-    return f'<img alt="{escape(alt)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+    return f'<img alt="{escape(alt)}" src="{_embedded(png)}">'
 
 
 def number(value, *, sign=False, digits=3):
@@ -153,6 +159,10 @@ def number(value, *, sign=False, digits=3):
         return NONE
     text = f"{round(value, digits) + 0.0:{'+' if sign else ''}.{digits}f}"  # + 0.0: no minus before a zero
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _embedded(png):
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def _value(text):

@@ -9,9 +9,10 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.wcs import NoConvergence
 
+from gzmass.catalogs.photometry import NANOMAGGIES, ZERO_POINT
 from gzmass.errors import DataError
 from gzmass.images.centre import find_centre
-from gzmass.images.cutout import crop_centre, cut_and_resample, cut_square, resample
+from gzmass.images.cutout import corner_of_square, crop_centre, cut_and_resample, resample
 from gzmass.images.flux import aperture_flux
 from gzmass.images.frames import cut_from_frames
 from gzmass.images.header import refuse_unknown_sky
@@ -24,7 +25,6 @@ __all__ = ["FLUXES", "MEASURED", "REVISION", "Galaxy", "PreparedImage", "deliver
 _ROOM = 1.3  # of the side, read around a cutout so that the centre can be found beside the middle
 _LEAST_SIDE = 8  # pixels; nothing of a galaxy's structure is in fewer
 _SAME_PLACE = 1.0  # pixels between two bands: archives align theirs to a fraction of one
-_NANOMAGGIES = {"nanomaggy", "nanomaggies", "nanomaggie", "nmgy"}
 _MIDDLE, _LEAST_MIDDLE = 0.1, 3.0  # of the side, and pixels: where the galaxy itself must be
 
 #: Goes up by one when `prepare_image` makes other pixels or measurements out of the same input: images of before are
@@ -115,7 +115,7 @@ def prepare_image(config, galaxy, frames=None):
     if side is None:
         side = (cutout.fraction or 1.0) * _largest_side(image.pixels, x, y)
     _require_size(side, "The square that is used", (side, side))
-    cut_square(image.pixels, x, y, side)  # refuses what does not fit
+    corner_of_square(image.pixels, x, y, side)  # refuses what does not fit
     window = _window(image.pixels, x, y, side)
     left, top = window[1].start, window[0].start
     pixels, measured["filled_fraction"] = _fill(cutout, image.pixels[window], x - left, y - top)
@@ -228,7 +228,7 @@ def _largest_side(pixels, x, y):
 
 def _fits(pixels, x, y, side):
     try:
-        cut_square(pixels, x, y, side)
+        corner_of_square(pixels, x, y, side)
     except DataError:
         return False
     return True
@@ -323,9 +323,9 @@ def _require_same_sky(image, other, galaxy, x, y):
 
 
 def _require_unit(photometry, image, file):
-    if photometry.zero_point is None and (image.unit or "").strip().lower() not in _NANOMAGGIES:
+    if photometry.zero_point is None and (image.unit or "").strip().lower() not in NANOMAGGIES:
         unit = "no unit (BUNIT)" if image.unit is None else f"the unit {image.unit!r}"
         raise DataError(
             f"The image {str(file)!r} has {unit}: the key photometry.zero_point must say which AB "
-            "magnitude a flux of 1 has (22.5 for nanomaggies)."
+            f"magnitude a flux of 1 has ({ZERO_POINT} for nanomaggies)."
         )

@@ -1,6 +1,5 @@
 """The page preparation.html: what was done to the images and catalogues of a dataset, for the eye."""
 
-import base64
 from html import escape
 
 import numpy as np
@@ -78,13 +77,10 @@ def write_page(config, dataset, summary, examples, galaxies, frames=None):
         "set_aside": _set_aside(summary),
         "conventions": _conventions(dataset.info),
     }
-    parts = {key: text for key, text in parts.items() if text}
-    links = " ".join(f'<a href="#{key}">{_TITLES[key]}</a>' for key in parts)
-    body = [_head(dataset, summary), f"<nav>{links}</nav>"]
-    body += [f'<h2 id="{key}">{_TITLES[key]}</h2>\n{text}' for key, text in parts.items()]
+    sections = [(key, _TITLES[key], text) for key, text in parts.items()]
     page = summary.path / "preparation.html"
     with write_atomically(page) as partial:
-        text = render_page(f"Preparation of {summary.path.name}", "\n".join(body))
+        text = render_page(f"Preparation of {summary.path.name}", _head(dataset, summary), sections)
         partial.write_text(text, encoding="utf-8")
     return page
 
@@ -152,7 +148,7 @@ def _columns(dataset):
             continue
         label = _UNITS.get(name, name.replace("$", r"\$"))
         known = int(np.isfinite(values.to_numpy(float)).sum())
-        items.append((_base64(column_figure(values, label)), f"{name}: {known:,} of {len(values):,} galaxies"))
+        items.append((_png(column_figure(values, label)), f"{name}: {known:,} of {len(values):,} galaxies"))
     parts = [figures(items, small=True)] if items else []
     if "centre_status" in dataset.table:
         counts = dataset.table["centre_status"].value_counts()
@@ -177,7 +173,7 @@ def _votes(dataset):
         caption = f"{question.text} {int(asked.sum()):,} galaxies"
         if dataset.assumed_volunteers is None:
             caption += f", {np.median(total[asked]):.0f} votes in the median"
-        items.append((_base64(votes_figure(fractions, names, question.name)), caption))
+        items.append((_png(votes_figure(fractions, names, question.name)), caption))
     lead = "Point: median; thick and thin bar: central 68 % and 90 % of the galaxies with votes on the question."
     if dataset.assumed_volunteers is not None:
         lead += f" The catalogue has fractions alone; {dataset.assumed_volunteers:g} volunteers a galaxy are assumed."
@@ -226,7 +222,7 @@ def _sky(galaxies):
     if not known.any():
         return '<p class="absent">The positions are not known.</p>'
     figure = sky_figure(galaxies["ra"][known], galaxies["dec"][known])
-    return figures([(_base64(figure), f"{int(known.sum()):,} galaxies with a position; north is up, east is left.")])
+    return figures([(_png(figure), f"{int(known.sum()):,} galaxies with a position; north is up, east is left.")])
 
 
 def _set_aside(summary):
@@ -255,5 +251,5 @@ def _conventions(info):
     )
 
 
-def _base64(figure):
-    return base64.b64encode(to_png(figure, dpi=130)).decode()
+def _png(figure):
+    return to_png(figure, dpi=130)

@@ -16,6 +16,7 @@ from gzmass.catalogs.k_corrections import (
 )
 from gzmass.catalogs.mass_to_light import MAX_LOG_ML
 from gzmass.catalogs.photometry import (
+    ZERO_POINT,
     absolute_magnitude,
     deredden,
     log_luminosity,
@@ -30,7 +31,6 @@ from gzmass.preparation.config import BRIGHTNESSES
 __all__ = ["add_photometry", "check_photometry"]
 
 _DISTANCES = ("redshift", "distance_mpc")
-_ZERO_POINT = 22.5  # of nanomaggies
 _KCORRECT = "fluxes, K-correction from templates (kcorrect, Blanton & Roweis 2007, AJ 133, 734)"
 
 
@@ -166,13 +166,13 @@ def _colour(part):
 
 def _flux(part, table, prefix):
     """Flux in nanomaggies, its error, and the extinction or None."""
-    zero_point = _ZERO_POINT if part.zero_point is None else part.zero_point
-    scale = 10 ** (0.4 * (_ZERO_POINT - zero_point))
+    zero_point = ZERO_POINT if part.zero_point is None else part.zero_point
+    scale = 10 ** (0.4 * (ZERO_POINT - zero_point))
     empty = pd.Series(np.nan, index=table.index)
     extinction = table[f"{prefix}extinction"].to_numpy(float) if f"{prefix}extinction" in table else None
     if f"{prefix}magnitude" in part.columns:
         magnitudes = table[f"{prefix}magnitude"].to_numpy(float)
-        flux = 10 ** (0.4 * (_ZERO_POINT - magnitudes))
+        flux = 10 ** (0.4 * (ZERO_POINT - magnitudes))
         error = table.get(f"{prefix}magnitude_err", empty).to_numpy(float) * flux * np.log(10) / 2.5
         return flux, error, extinction
     flux, error = (table.get(f"{prefix}{name}", empty).to_numpy(float) * scale for name in ("flux", "flux_err"))

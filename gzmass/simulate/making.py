@@ -5,7 +5,8 @@ from functools import partial as bind
 import numpy as np
 import pandas as pd
 
-from gzmass.catalogs.distances import cosmology_in_words
+from gzmass.catalogs.distances import HUBBLE, OMEGA_M, cosmology_in_words
+from gzmass.catalogs.photometry import solar_magnitude
 from gzmass.datasets import change_storage, hold_dataset, split_by_id, write_dataset
 from gzmass.datasets.layout import read_info
 from gzmass.datasets.parcels import Scattered, write_parcel
@@ -15,7 +16,7 @@ from gzmass.datasets.write import encode_png
 from gzmass.engine import map_pieces, write_atomically
 from gzmass.errors import ConfigError
 from gzmass.images import SKY_GREY, log_stretch
-from gzmass.simulate.population import COSMOLOGY, M_SUN_G, draw_population, explainable_r2, galaxy_rng, measured
+from gzmass.simulate.population import draw_population, explainable_r2, galaxy_rng, measured
 from gzmass.simulate.rendering import NATIVE_PIXEL_ARCSEC, check_npix, pixel_scale, render
 from gzmass.simulate.votes import cast_votes
 from gzmass.tree import load_tree
@@ -172,8 +173,8 @@ def _info(table, recipe):
         "sky_sigma_nanomaggy": measured()["sky"]["sigma_nanomaggy"],
         "sky_sigma_pixel_arcsec": NATIVE_PIXEL_ARCSEC,
         "imf": "Chabrier",
-        "solar_magnitude": M_SUN_G,
-        "cosmology": cosmology_in_words(COSMOLOGY["h0"], COSMOLOGY["om0"]),
+        "solar_magnitude": solar_magnitude("g"),
+        "cosmology": cosmology_in_words(HUBBLE, OMEGA_M),
         "columns": {"all": "gzmass simulate"},
         "simulation": recipe,
         "explainable_r2": explainable_r2(table),

@@ -9,13 +9,13 @@ import yaml
 from astropy.cosmology import FlatLambdaCDM
 from scipy.special import ndtr, ndtri
 
+from gzmass.catalogs.distances import HUBBLE, OMEGA_M
+from gzmass.catalogs.photometry import ZERO_POINT, solar_magnitude
 from gzmass.errors import ConfigError
 from gzmass.simulate.morphology import draw_morphology, structure_score, visibility
 
 __all__ = [
-    "COSMOLOGY",
     "DRAWS",
-    "M_SUN_G",
     "draw_population",
     "explainable_r2",
     "galaxy_rng",
@@ -24,8 +24,6 @@ __all__ = [
     "population_of",
 ]
 
-M_SUN_G = 5.11  # absolute magnitude of the Sun in SDSS g, AB (Willmer 2018, ApJS 236, 47)
-COSMOLOGY = {"h0": 70.0, "om0": 0.3}  # flat, with a cosmological constant
 R90_MIN_ARCSEC = 3.0  # the limit of the Galaxy Zoo 2 sample (Willett et al. 2013)
 LUMINOSITY_DEX = 0.03  # what one standard deviation of luminosity adds to log M/L at a given look
 SCATTER_DEX = 0.05  # what neither image nor luminosity shows, the error of the label included
@@ -216,7 +214,7 @@ def _photometry(uniform, shape):
     rho = correlation["log_luminosity_g m_r"]
     m_r = value_of("m_r", rho * normal["luminosity"] + np.sqrt(1 - rho**2) * normal["magnitude"])
 
-    absolute_g = M_SUN_G - 2.5 * log_luminosity
+    absolute_g = solar_magnitude("g") - 2.5 * log_luminosity
     redshift, distance = _distance(m_r - (absolute_g - g_r), g_r, numbers["k_correction_r"])
     m_g = absolute_g + 5 * np.log10(distance) + 25 + _k_correction(redshift, g_r, numbers["k_correction_g"])
     kpc_per_arcsec = distance * 1e3 / (1 + redshift) ** 2 * np.radians(1 / 3600)
@@ -227,7 +225,7 @@ def _photometry(uniform, shape):
     concentration = np.where(spheroid, 2.1 + 0.25 * shape["sersic_index"], 2.3 + shape["bulge_to_total"])
     log_r90 = np.log10(concentration * 10**log_r50 / kpc_per_arcsec / R90_MIN_ARCSEC)
     r90 = R90_MIN_ARCSEC * 10 ** np.abs(log_r90)  # the sample has none below the limit
-    flux = 10 ** (0.4 * (22.5 - m_g))
+    flux = 10 ** (0.4 * (ZERO_POINT - m_g))
     columns = {
         "ra": 360 * uniform["ra"],
         "dec": np.degrees(np.arcsin(2 * uniform["dec"] - 1)),
@@ -256,7 +254,7 @@ def _photometry(uniform, shape):
 @cache
 def _distance_table():
     redshift = np.geomspace(1e-4, 1.0, 2000)
-    model = FlatLambdaCDM(H0=COSMOLOGY["h0"], Om0=COSMOLOGY["om0"])
+    model = FlatLambdaCDM(H0=HUBBLE, Om0=OMEGA_M)
     return redshift, model.luminosity_distance(redshift).value
 
 

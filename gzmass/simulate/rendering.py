@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import fft
 
+from gzmass.catalogs.photometry import ZERO_POINT
 from gzmass.errors import ConfigError
 from gzmass.simulate.components import galaxy_light
 from gzmass.simulate.population import measured
@@ -168,7 +169,7 @@ def _neighbours(grid, r90, rng):
     x, y = side / r90 * (rng.random((2, count)) - 0.5)
     span = 10 ** (-COUNT_SLOPE * (FAINTEST - BRIGHTEST))
     magnitude = FAINTEST + np.log10(span + (1 - span) * rng.random(count)) / COUNT_SLOPE
-    flux = 10 ** (0.4 * (22.5 - magnitude))
+    flux = 10 ** (0.4 * (ZERO_POINT - magnitude))
     size = np.where(rng.random(count) < 0.35, 0.0, 0.3 * np.exp(0.5 * rng.standard_normal(count))) / r90
     angle = np.pi * rng.random(count)
     length = 1.6 * size * rng.random(count)

@@ -66,8 +66,7 @@ def test_an_error_of_the_function_comes_in_its_turn(fails_at):
         return k
 
     with pytest.raises(DataError, match=f"galaxy {fails_at} is"):
-        for k in compute_ahead(function, range(20)):
-            seen.append(k)
+        seen.extend(compute_ahead(function, range(20)))
     assert seen == list(range(fails_at))
 
 

@@ -35,7 +35,8 @@ def run(loss, y_true, y_pred, weight=None):
 
 
 def values(loss, y_true, y_pred):
-    return keras.ops.convert_to_numpy(loss.call(y_true, y_pred))
+    value, labelled = map(keras.ops.convert_to_numpy, loss.per_galaxy(y_true, y_pred))
+    return np.where(labelled, value, 0)
 
 
 # ---- the contract ----------------------------------------------------------------------------------------------------

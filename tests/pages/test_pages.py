@@ -14,7 +14,7 @@ def test_text_is_escaped_everywhere():
     parts = [
         cards([(evil, evil)]),
         table([evil], [[evil]], "caption"),
-        figures([("QUJD", evil)]),
+        figures([(b"ABC", evil)]),
         picture(image_png(np.zeros((4, 4), np.uint8)), evil),
         render_page(evil, "body"),
     ]
