@@ -150,7 +150,7 @@ def baselines(
         from gzmass.inference import features as features_of
         from gzmass.models import load_run
         from gzmass.training import refuse_overlap
-        from gzmass.training.common import labelled_rows
+        from gzmass.training.labels import labelled_rows
 
         train = labelled_rows(data, "log_ml", n_labels, seed)
     train = sample_rows(train)

@@ -8,7 +8,13 @@ from keras import ops
 from gzmass.errors import ConfigError
 from gzmass.losses.masked import MaskedLoss
 
-__all__ = ["GaussianMassToLight", "HuberMassToLight", "SquaredErrorMassToLight"]
+__all__ = [
+    "LOG_SIGMA_LIMIT",
+    "MASS_TO_LIGHT_LOSSES",
+    "GaussianMassToLight",
+    "HuberMassToLight",
+    "SquaredErrorMassToLight",
+]
 
 LOG_SIGMA_LIMIT = 10.0  # sigma from 5e-5 to 2e4 dex: no square of it leaves float32
 LARGEST_ERROR = 1e3  # dex; an infinite one is that of a label that says nothing, and its square must stay finite
@@ -210,6 +216,14 @@ class SquaredErrorMassToLight(MaskedLoss):
             What the constructor takes.
         """
         return {**super().get_config(), "target": self.target}
+
+
+#: The losses on M/L by the name that a configuration gives them.
+MASS_TO_LIGHT_LOSSES = {
+    "gaussian": GaussianMassToLight,
+    "huber": HuberMassToLight,
+    "squared_error": SquaredErrorMassToLight,
+}
 
 
 def _labels(y_true, y_pred):

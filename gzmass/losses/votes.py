@@ -11,7 +11,7 @@ from gzmass.losses.masked import MaskedLoss
 from gzmass.losses.rising_factorial import SHIFT, log_rising_factorial_rest
 from gzmass.tree import load_tree
 
-__all__ = ["DirichletMultinomialVotes", "MultinomialVotes", "SquaredErrorVotes", "known_votes"]
+__all__ = ["VOTE_LOSSES", "DirichletMultinomialVotes", "MultinomialVotes", "SquaredErrorVotes", "known_votes"]
 
 CONCENTRATION_RANGE = (1e-6, 1e12)
 
@@ -311,6 +311,14 @@ def check_columns(tree, name, values, n_columns):
             f"{name} must have the shape (b, {n_columns}) for the tree {tree.name!r} with {tree.n_answers} "
             f"answers to {tree.n_questions} questions. Received: shape {tuple(values.shape)}."
         )
+
+
+#: The losses on votes by the name that a configuration gives them.
+VOTE_LOSSES = {
+    "multinomial": MultinomialVotes,
+    "dirichlet_multinomial": DirichletMultinomialVotes,
+    "squared_error": SquaredErrorVotes,
+}
 
 
 def _log_coefficient(votes, totals):

@@ -10,28 +10,18 @@ from gzmass.calibration import QUANTITIES, choose_calibration
 from gzmass.datasets import open_dataset
 from gzmass.errors import ConfigError, DataError
 from gzmass.evaluation import mass_to_light_metrics, vote_metrics
-from gzmass.losses import LabelledMean, SquaredErrorMassToLight, VoteError
-from gzmass.models import build_model, initialise_mass_to_light, load_run, save_run
+from gzmass.losses import MASS_TO_LIGHT_LOSSES, VOTE_LOSSES, LabelledMean, SquaredErrorMassToLight, VoteError
+from gzmass.models import build_model, initialise_mass_to_light
 from gzmass.models.conventions import IMAGE_KEYS
 from gzmass.models.forward import forward, with_label_error
-from gzmass.models.run import Run
 from gzmass.models.validation import write_validation
+from gzmass.training.checks import check_training
 from gzmass.training.claim import claim
-from gzmass.training.common import (
-    MASS_TO_LIGHT_LOSSES,
-    VOTE_LOSSES,
-    base_card,
-    check_training,
-    label_error,
-    labelled_rows,
-    learnt_questions,
-    repeated,
-)
 from gzmass.training.devices import find_devices
-from gzmass.training.domain import domain_arrays
-from gzmass.training.seen import refuse_overlap, write_galaxies
+from gzmass.training.finishing import base_card, finish_run
+from gzmass.training.labels import label_error, labelled_rows, learnt_questions, repeated
 from gzmass.training.stages import fit_stages
-from gzmass.training.starting import differences, start_from
+from gzmass.training.starting import differences, open_start, start_from
 
 __all__ = ["finetune_ml"]
 
@@ -75,10 +65,7 @@ def _train(config, progress, devices, stack):
     held_out = _held_out(dataset)
     columns = list(config.metadata)
     dataset.metadata(columns, labelled[:0])  # a column that is missing is told of before anything is made
-    source = load_run(config.init_from) if config.init_from else None
-    if source is not None:
-        refuse_overlap(source, dataset)
-        refuse_overlap(source, dataset, "val")
+    source = open_start(config, dataset)
     tree = _tree(config, dataset, source)
 
     with devices.scope():
@@ -115,15 +102,6 @@ def _train(config, progress, devices, stack):
     )
     model = devices.gathered(model)
 
-    outputs = forward(
-        model,
-        dataset.images(held_out),
-        dataset.metadata(columns, held_out),
-        n_orientations=config.test_time_augmentation,
-    )
-    error = label_error(dataset, labelled) if config.loss == "gaussian" else 0.0
-    mean, sigma = with_label_error(outputs["log_ml"], error).T
-    true = dataset.log_ml(held_out)[:, 0]
     card = base_card(
         "finetune-ml",
         config,
@@ -133,6 +111,31 @@ def _train(config, progress, devices, stack):
         metadata=columns,
         linear_metadata=config.linear_metadata,
     )
+    validation = _validate(model, card, config, dataset, labelled, held_out, tree)
+    if not devices.process:  # ensembles are calibrated on these galaxies anew
+        write_validation(config.out, dataset.table["id"].to_numpy()[held_out], *validation)
+    if tree is not None:
+        card["learnt_questions"] = learnt_questions(dataset, training_rows if auxiliary else labelled[:0], source)
+    seen = [training_rows, held_out]
+    return finish_run(
+        model, card, state, config, dataset, labelled, seen=seen, source=source, start=start, devices=devices
+    )
+
+
+def _validate(model, card, config, dataset, labelled, held_out, tree):
+    """Predict the galaxies held out, add to the card how well, and calibrate the intervals.
+
+    Give their labels, the predicted mean and standard deviation [dex], and what intervals can be grouped by.
+    """
+    outputs = forward(
+        model,
+        dataset.images(held_out),
+        dataset.metadata(list(config.metadata), held_out),
+        n_orientations=config.test_time_augmentation,
+    )
+    error = label_error(dataset, labelled) if config.loss == "gaussian" else 0.0
+    mean, sigma = with_label_error(outputs["log_ml"], error).T
+    true = dataset.log_ml(held_out)[:, 0]
     card["label_error_dex"] = error
     card["validation"] = mass_to_light_metrics(true, mean)
     if tree is not None and tree == dataset.tree and len(dataset.rows("val", "votes")):
@@ -142,18 +145,7 @@ def _train(config, progress, devices, stack):
     card["n_validation"] = len(held_out)
     quantities = {"log_ml_g": mean, **_known_quantities(dataset, held_out)}
     card["calibration"] = choose_calibration(true, mean, sigma, quantities)
-    arrays, card["domain"]["score"] = domain_arrays(model, config, dataset, labelled, columns, config.linear_metadata)
-    if tree is not None:
-        card["learnt_questions"] = learnt_questions(dataset, training_rows if auxiliary else labelled[:0], source)
-    card["init_from"] = start
-    card["epochs"] = len(state.history)
-    card["training_seconds"] = state.training_seconds()
-    if devices.process:
-        return Run(config.out, model, card)
-    # ensembles are calibrated on these galaxies anew
-    write_validation(config.out, dataset.table["id"].to_numpy()[held_out], true, mean, sigma, quantities)
-    write_galaxies(config, dataset, [training_rows, held_out], source)
-    return save_run(config.out, model, card, arrays)
+    return true, mean, sigma, quantities
 
 
 def _known_quantities(dataset, rows):

@@ -7,23 +7,16 @@ import keras
 from gzmass.datasets import open_dataset
 from gzmass.errors import DataError
 from gzmass.evaluation import vote_metrics
-from gzmass.losses import VoteError
-from gzmass.models import build_model, load_run, save_run
-from gzmass.models.run import Run, forward
+from gzmass.losses import VOTE_LOSSES, VoteError
+from gzmass.models import build_model
+from gzmass.models.forward import forward
+from gzmass.training.checks import check_training
 from gzmass.training.claim import claim
-from gzmass.training.common import (
-    VOTE_LOSSES,
-    base_card,
-    check_training,
-    labelled_rows,
-    learnt_questions,
-    repeated,
-)
 from gzmass.training.devices import find_devices
-from gzmass.training.domain import domain_arrays
-from gzmass.training.seen import refuse_overlap, write_galaxies
+from gzmass.training.finishing import base_card, finish_run
+from gzmass.training.labels import labelled_rows, learnt_questions, repeated
 from gzmass.training.stages import fit_stages
-from gzmass.training.starting import start_from
+from gzmass.training.starting import open_start, start_from
 
 __all__ = ["pretrain_gz2"]
 
@@ -65,10 +58,7 @@ def _train(config, progress, devices, stack):
         raise DataError(f"The dataset {str(dataset.path)!r} has no votes: there is nothing to pretrain on.")
     rows = labelled_rows(dataset, "votes", config.n_labels, config.seed)
     held_out = dataset.require_rows("val", "votes")
-    source = load_run(config.init_from) if config.init_from else None
-    if source is not None:
-        refuse_overlap(source, dataset)
-        refuse_overlap(source, dataset, "val")
+    source = open_start(config, dataset)
     with devices.scope():
         keras.utils.set_random_seed(config.seed)
         model = build_model(
@@ -107,14 +97,8 @@ def _train(config, progress, devices, stack):
     card["validation"] = vote_metrics(dataset.votes(held_out), fractions, dataset.tree, dataset.votes(rows))
     card["n_validation"] = len(held_out)
     card["learnt_questions"] = learnt_questions(dataset, rows)
-    card["init_from"] = start
-    card["epochs"] = len(state.history)
-    card["training_seconds"] = state.training_seconds()
-    arrays, card["domain"]["score"] = domain_arrays(model, config, dataset, rows)
-    if devices.process:
-        return Run(config.out, model, card)
-    write_galaxies(config, dataset, [rows, held_out], source)
-    return save_run(config.out, model, card, arrays)
+    seen = [rows, held_out]
+    return finish_run(model, card, state, config, dataset, rows, seen=seen, source=source, start=start, devices=devices)
 
 
 def _different_parts(source, dataset):

@@ -7,7 +7,7 @@ import pandas as pd
 
 from gzmass.engine import write_atomically
 from gzmass.errors import DataError
-from gzmass.training.common import labelled_rows
+from gzmass.training.labels import labelled_rows
 
 __all__ = ["count_seen", "refuse_overlap", "training_rows", "write_galaxies"]
 

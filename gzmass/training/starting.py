@@ -1,10 +1,38 @@
 """Starting from an earlier run, whose images may be of another size: what is copied, what is not, and what differs."""
 
 from gzmass.errors import ConfigError
-from gzmass.models import transfer_weights
+from gzmass.models import load_run, transfer_weights
 from gzmass.models.conventions import IMAGE_KEYS, LABEL_KEYS, different_conventions
+from gzmass.training.seen import refuse_overlap
 
-__all__ = ["differences", "start_from"]
+__all__ = ["differences", "open_start", "start_from"]
+
+
+def open_start(config, dataset):
+    """Open the run that a training starts from, which must not have seen the galaxies held out here.
+
+    Parameters
+    ----------
+    config : gzmass.config.PretrainConfig or gzmass.config.FinetuneConfig
+        The configuration.
+    dataset : gzmass.datasets.Dataset
+        The dataset of the new run.
+
+    Returns
+    -------
+    gzmass.models.Run or None
+        None if it starts from random weights or those of ``model.weights``.
+
+    Raises
+    ------
+    DataError
+        There is no such run, or it has seen galaxies of the splits for testing, or learnt from those for validation.
+    """
+    source = load_run(config.init_from) if config.init_from else None
+    if source is not None:
+        refuse_overlap(source, dataset)
+        refuse_overlap(source, dataset, "val")
+    return source
 
 
 def differences(source, dataset):

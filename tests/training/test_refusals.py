@@ -12,7 +12,7 @@ from gzmass.errors import ConfigError, DataError, GzmassError
 from gzmass.models import build_model
 from gzmass.training import claim as claiming
 from gzmass.training import count_seen, finetune_ml, pretrain_gz2
-from gzmass.training.common import check_training
+from gzmass.training.checks import check_training
 
 
 def test_another_trunk_is_no_start(make_dataset, pretrained, tmp_path):

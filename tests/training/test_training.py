@@ -18,8 +18,8 @@ from gzmass.inference import predict
 from gzmass.losses import MultinomialVotes
 from gzmass.models.trunks import block_of
 from gzmass.training import finetune_ml, pretrain_gz2
-from gzmass.training.common import learnt_questions, repeated
 from gzmass.training.finetune_ml import _tree
+from gzmass.training.labels import learnt_questions, repeated
 
 
 def test_pretraining_makes_a_run(pretrained):
@@ -129,7 +129,7 @@ def test_only_the_last_blocks_are_unfrozen(galaxies, pretrained, tmp_path):
 def test_lower_blocks_move_by_the_stated_ratio(galaxies, pretrained, tmp_path):
     # the first step of Adam moves each weight by the learning rate, whatever its gradient
     stage = {"name": "one", "train": 3, "epochs": 1, "schedule": "constant", "rate_decay": 0.5, "learning_rate": 1e-3}
-    optimization = {"batch_size": 36, "weight_decay": 0.0, "clip_norm": None}
+    optimization = {"optimizer": "adam", "batch_size": 36, "clip_norm": None}
     config = finetune_config(
         galaxies, tmp_path / "run", init_from=pretrained.path, stages=[stage], optimization=optimization
     )
@@ -182,7 +182,7 @@ def test_the_published_protocol_runs(make_dataset, tmp_path):
 
 
 def test_few_labels_are_contained_in_more(galaxies):
-    from gzmass.training.common import labelled_rows
+    from gzmass.training.labels import labelled_rows
 
     dataset = open_dataset(galaxies)
     few, more = (set(labelled_rows(dataset, "log_ml", n, seed=3)) for n in (5, 20))
@@ -250,7 +250,7 @@ def test_a_head_that_is_copied_keeps_its_statistics(galaxies, tmp_path):
 def test_tensorboard_gets_its_logs_or_says_what_is_missing(galaxies, tmp_path, monkeypatch):
     config = pretrain_config(galaxies, tmp_path / "run", tensorboard=True, stages=[{"name": "votes", "epochs": 1}])
     with monkeypatch.context() as patch:
-        patch.setattr("gzmass.training.common.find_spec", lambda name: None if name == "tensorboard" else name)
+        patch.setattr("gzmass.training.checks.find_spec", lambda name: None if name == "tensorboard" else name)
         with pytest.raises(ConfigError, match="package 'tensorboard' is not installed: install gzmass"):
             pretrain_gz2(config)
     assert not (tmp_path / "run").exists()
