@@ -46,6 +46,18 @@ def test_public_names_exist_and_are_documented(path):
     assert not undocumented
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_other_modules_import_is_public(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gzmass."):
+            home = PACKAGE.joinpath(*node.module.split(".")[1:])
+            home = home / "__init__.py" if home.is_dir() else home.with_suffix(".py")
+            tree = ast.parse(home.read_text(encoding="utf-8"))
+            own = {alias.name for alias in node.names} & set(defined(tree))
+            hidden = own - set(public_names(tree))
+            assert not hidden, f"{sorted(hidden)} of {node.module} are not in its __all__"
+
+
 def test_names_that_are_loaded_lazily_have_a_home_that_exports_them():
     import gzmass
 

@@ -1,4 +1,4 @@
-"""Intervals for M/L that cover what they say (split-conformal), and masses with errors."""
+"""Intervals for M/L that cover what they say (split-conformal)."""
 
 import numpy as np
 import pandas as pd

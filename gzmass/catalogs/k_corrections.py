@@ -14,11 +14,13 @@ from gzmass.errors import ConfigError
 
 __all__ = [
     "KCORRECT_FLOOR",
+    "TEMPLATE_BANDS",
     "Polynomial",
     "k_correction",
     "k_correction_from_templates",
     "k_correction_slopes",
     "k_polynomial",
+    "require_kcorrect",
     "why_no_k_correction",
 ]
 

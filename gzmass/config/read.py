@@ -6,7 +6,7 @@ from types import NoneType
 import yaml
 
 from gzmass.config.strict import classes_in, cut, make_config
-from gzmass.engine import read_yaml, write_atomically
+from gzmass.engine import read_yaml, write_yaml
 from gzmass.errors import ConfigError
 
 __all__ = ["load_config", "save_config", "set_key"]
@@ -85,10 +85,7 @@ def save_config(config, path):
     path : str or pathlib.Path
         The YAML file to make.
     """
-    with write_atomically(path) as temporary:
-        temporary.write_text(
-            yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True), encoding="utf-8"
-        )
+    write_yaml(path, config.model_dump(mode="json"))
 
 
 def _override(data, override, kind):

@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["contract_columns", "has_votes", "table_parts", "vote_columns", "write_catalogue"]
+__all__ = ["COLUMNS", "contract_columns", "has_votes", "table_parts", "vote_columns", "write_catalogue"]
 
 #: Columns of every table, in this order; then the votes, then what else the table holds.
 COLUMNS = (

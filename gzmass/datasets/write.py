@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from PIL import Image
 
 from gzmass.datasets.catalogue import contract_columns, has_votes, table_parts, write_catalogue
@@ -29,7 +28,7 @@ from gzmass.datasets.storage import (
     unpack_images,
     write_png,
 )
-from gzmass.engine import RECIPE, fingerprint, hold_directory, refuse_another, refuse_held, write_atomically
+from gzmass.engine import RECIPE, fingerprint, hold_directory, refuse_another, refuse_held, write_atomically, write_yaml
 from gzmass.errors import DataError
 
 __all__ = ["begin_dataset", "change_storage", "encode_png", "hold_dataset", "write_dataset"]
@@ -92,7 +91,7 @@ def begin_dataset(path, recipe, tree=None):
     begun = refuse_another(path, recipe, mark, "dataset files")
     refuse_held(path)  # the beginnings of files that are removed here are its own
     if not begun:
-        _write_yaml(path / RECIPE, {"fingerprint": mark, "recipe": recipe})
+        write_yaml(path / RECIPE, {"fingerprint": mark, "recipe": recipe})
     (path / "images").mkdir(exist_ok=True)
     for folder in ("images", "shards", "work", "work/shards"):
         with suppress(FileNotFoundError), os.scandir(path / folder) as entries:
@@ -168,7 +167,7 @@ def write_dataset(path, table, images, info, tree=None, recipe=None, storage="fi
         "counts": _counts(table, tree),
         **stored,
     }
-    _write_yaml(path / "dataset.yaml", full)
+    write_yaml(path / "dataset.yaml", full)
     if storage == "shards":
         remove_parcels(path)
         remove_files(path, table["id"])
@@ -205,7 +204,7 @@ def change_storage(path, storage):
         if storage == "shards":
             place_shards(path, stored["shards"])
         kept = {key: value for key, value in dataset.info.items() if key not in {"shards", *stored}}
-        _write_yaml(path / "dataset.yaml", {**kept, **stored})
+        write_yaml(path / "dataset.yaml", {**kept, **stored})
     if storage == "shards":
         remove_files(path, table["id"])
     else:
@@ -290,8 +289,3 @@ def _counts(table, tree):
             "votes_and_log_ml": int((v & m).sum()),
         }
     return counts
-
-
-def _write_yaml(file, data):
-    with write_atomically(file) as partial:
-        partial.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8")

@@ -14,7 +14,7 @@ from gzmass.download.extra import load_extra
 from gzmass.download.fetch import fetch_file
 from gzmass.download.sources import find_source, load_sources
 from gzmass.download.verify import check_file
-from gzmass.engine import hold_directory, write_atomically
+from gzmass.engine import hold_directory, write_yaml
 from gzmass.errors import ConfigError, DataError
 
 __all__ = ["download_file"]
@@ -100,8 +100,7 @@ def _record(manifest, recorded, entry, fetched):
         "licence": entry["licence"],
         "cite": entry["cite"],
     }
-    with write_atomically(manifest) as partial:
-        partial.write_text(yaml.safe_dump(recorded, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_yaml(manifest, recorded)
 
 
 def _read_manifest(path):

@@ -7,7 +7,7 @@ import pandas as pd
 import yaml
 from pyarrow import ArrowInvalid
 
-from gzmass.engine import write_atomically
+from gzmass.engine import write_atomically, write_yaml
 from gzmass.engine.lock import LOCK
 from gzmass.errors import ConfigError
 
@@ -69,8 +69,7 @@ class CutoutRecord:
             return
         if any(found.name != LOCK for found in self.path.iterdir()):
             raise ConfigError(f"The folder {str(self.path)!r} holds something else: choose another one.")
-        with write_atomically(file) as partial:
-            partial.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+        write_yaml(file, settings)
 
     def _read(self):
         rows = {}

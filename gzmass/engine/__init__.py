@@ -6,7 +6,7 @@ from gzmass.engine.lock import hold_directory, refuse_held
 from gzmass.engine.streams import held_back_errors
 from gzmass.engine.units import RECIPE, Unit, claim_directory, refuse_another, run_units
 from gzmass.engine.work import fingerprint, partial_name, remove_left_behind, require_space, write_atomically
-from gzmass.engine.yaml_files import read_yaml
+from gzmass.engine.yaml_files import read_yaml, write_yaml
 
 __all__ = [
     "RECIPE",
@@ -26,4 +26,5 @@ __all__ = [
     "require_space",
     "run_units",
     "write_atomically",
+    "write_yaml",
 ]

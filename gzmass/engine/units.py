@@ -11,6 +11,7 @@ import yaml
 
 from gzmass.engine.lock import LOCK, hold_directory
 from gzmass.engine.work import fingerprint, write_atomically
+from gzmass.engine.yaml_files import write_yaml
 from gzmass.errors import ConfigError, GzmassError
 
 __all__ = ["FAILED", "RECIPE", "Unit", "UnitsSummary", "claim_directory", "refuse_another", "run_units"]
@@ -92,9 +93,7 @@ def claim_directory(out, recipe, what):
     refuse_another(out, recipe, mark, what)  # into which nothing is written, not even for a moment
     with hold_directory(out):
         if not refuse_another(out, recipe, mark, what):
-            with write_atomically(out / RECIPE) as partial:
-                text = yaml.safe_dump({"fingerprint": mark, "recipe": recipe}, sort_keys=False, allow_unicode=True)
-                partial.write_text(text, encoding="utf-8")
+            write_yaml(out / RECIPE, {"fingerprint": mark, "recipe": recipe})
         yield mark
 
 

@@ -1,8 +1,10 @@
-"""YAML files that a user wrote, read without losing anything."""
+"""YAML files: those that a user wrote, read without losing anything, and our own, written."""
 
 import yaml
 
-__all__ = ["read_yaml"]
+from gzmass.engine.work import write_atomically
+
+__all__ = ["read_yaml", "write_yaml"]
 
 
 def read_yaml(file, source, kind):
@@ -33,6 +35,20 @@ def read_yaml(file, source, kind):
         raise kind(f"{source}: {error.problem}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise kind(f"{source} is not a YAML file: {' '.join(str(error).split())}.") from None
+
+
+def write_yaml(file, data):
+    """Write plain data as YAML, whole or not at all.
+
+    Parameters
+    ----------
+    file : str or pathlib.Path
+        The file to make.
+    data : dict
+        Plain data, whose order stays.
+    """
+    with write_atomically(file) as partial:
+        partial.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8")
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

@@ -7,6 +7,7 @@ import numpy as np
 from gzmass.errors import DataError
 
 __all__ = [
+    "CHUNK",
     "bootstrap_errors",
     "joint_truth",
     "mass_to_light_metrics",

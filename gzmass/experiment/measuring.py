@@ -13,7 +13,7 @@ from gzmass.calibration.conformal import LEVELS, interval_columns
 from gzmass.config import PretrainConfig
 from gzmass.datasets import open_dataset
 from gzmass.datasets.layout import read_info
-from gzmass.engine import fingerprint, held_back_errors, write_atomically
+from gzmass.engine import fingerprint, held_back_errors, write_yaml
 from gzmass.errors import DataError, GzmassError
 from gzmass.evaluation import mass_to_light_metrics, vote_metrics
 from gzmass.evaluation.baselines import mass_to_light_baselines
@@ -177,6 +177,4 @@ def _read(file, any_version=False):
 
 
 def _write(file, numbers):
-    with write_atomically(file) as temporary:
-        text = yaml.safe_dump({"gzmass": __version__, "measured": numbers}, sort_keys=False)
-        temporary.write_text(text, encoding="utf-8")
+    write_yaml(file, {"gzmass": __version__, "measured": numbers})

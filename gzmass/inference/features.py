@@ -12,6 +12,7 @@ from gzmass.engine import partial_name, remove_left_behind, require_space
 from gzmass.errors import DataError
 from gzmass.inference.feature_files import FORMATS, MOST_IN_FITS, write_feature_file
 from gzmass.inference.provenance import refuse_other_table
+from gzmass.inference.rows import refuse_other_size
 from gzmass.models import Run, build_model, load_run
 
 __all__ = ["features", "write_features"]
@@ -154,11 +155,7 @@ def _open_trunk(run, dataset):
         graph = build_model(dataset.npix, trunk=name, weights=weights, heads=("log_ml",))
         return _Trunk(graph.get_layer("trunk"), _ORIENTATIONS, {"trunk": str(run), "weights_hash": None})
     run = run if isinstance(run, Run) else load_run(run)
-    if dataset.npix != run.npix:
-        raise DataError(
-            f"The run {str(run.path)!r} takes images of {run.npix} px, the dataset {str(dataset.path)!r} has "
-            f"{dataset.npix} px: prepare one with npix={run.npix}."
-        )
+    refuse_other_size(run.path, run.card, dataset.npix, str(dataset.path))
     trained, here = run.card["dataset"].get("stretch"), dataset.info.get("stretch")
     if here not in (None, trained):  # of images that came from elsewhere it is not known: they are taken for the same
         raise DataError(

@@ -11,7 +11,7 @@ from gzmass.inference.ensemble import Ensemble, load_ensemble
 from gzmass.inference.parts import columns_looked_at
 from gzmass.inference.provenance import describe_column, in_ascii, provenance, refuse_other_table
 from gzmass.inference.reading import read_ahead
-from gzmass.inference.rows import judge_stretch, predict_rows, refuse_other_tree
+from gzmass.inference.rows import judge_stretch, predict_rows, refuse_other_size, refuse_other_tree
 from gzmass.models import Run, load_run
 
 __all__ = ["FORMATS", "predict", "predict_with_members", "write_predictions"]
@@ -99,12 +99,7 @@ def predict_with_members(ensemble, dataset, split=None, progress=None):
 def _predict(predictors, dataset, split, progress):
     """Predict with each; the first has all runs of the others."""
     runs = predictors[0].runs
-    npix = runs[0].npix
-    if dataset.npix != npix:
-        raise DataError(
-            f"The run {str(runs[0].path)!r} takes images of {npix} px, the dataset {str(dataset.path)!r} has "
-            f"{dataset.npix} px: prepare one with npix={npix}."
-        )
+    refuse_other_size(runs[0].path, runs[0].card, dataset.npix, str(dataset.path))
     for one in runs:
         refuse_other_tree(one.path, one.card, dataset.info.get("tree_hash"), str(dataset.path))
     rows = dataset.require_rows(split)

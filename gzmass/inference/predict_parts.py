@@ -18,7 +18,7 @@ from gzmass.errors import DataError
 from gzmass.inference.ensemble import refuse_different_cards
 from gzmass.inference.parts import PART_KEY, Job, columns_looked_at, make_part
 from gzmass.inference.reading import Reading, Rows, first_npix
-from gzmass.inference.rows import STRETCH_UNKNOWN, refuse_other_tree
+from gzmass.inference.rows import STRETCH_UNKNOWN, refuse_other_size, refuse_other_tree
 from gzmass.inference.sources import Source, find_galaxies
 from gzmass.models.run import read_card, run_mark
 
@@ -156,11 +156,8 @@ def predict_parts(runs, galaxies, out, engine=None, split=None, progress=None, s
 def _refuse_misfits(runs, cards, source, split):
     card = cards[0]
     npix = source.info.get("npix") or first_npix(source)
-    if npix not in (None, card["npix"]):
-        raise DataError(
-            f"The run {str(runs[0])!r} takes images of {card['npix']} px, the galaxies of {source.name!r} have {npix} "
-            f"px: prepare them with npix={card['npix']}."
-        )
+    if npix is not None:
+        refuse_other_size(runs[0], card, npix, source.name)
     for run, one in zip(runs, cards, strict=True):
         refuse_other_tree(run, one, source.info.get("tree_hash"), source.name)
         for name in one["metadata"]:

@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_limits
 from gzmass.errors import DataError
 from gzmass.inference.reading import compute_ahead
 
-__all__ = ["judge_stretch", "predict_rows", "refuse_other_tree"]
+__all__ = ["STRETCH_UNKNOWN", "judge_stretch", "predict_rows", "refuse_other_size", "refuse_other_tree"]
 
 _TEXT = ("status", "status_reason", "out_of_domain_reason")
 _AXIS = {"domain_parts": 1}  # that of the galaxies in what `gzmass.models.Run.outputs` gives, where it is not the first
@@ -104,6 +104,32 @@ def judge_stretch(predictions, run, stretch):
             "; ".join(filter(None, [reason, known])) if status == "ok" else ""
             for known, status in zip(predictions["out_of_domain_reason"], predictions["status"], strict=True)
         ]
+
+
+def refuse_other_size(path, card, npix, name):
+    """Refuse galaxies whose images are of another size than those that a run takes.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The run.
+    card : dict
+        Its card.
+    npix : int
+        Side of the images [px].
+    name : str
+        What the galaxies are called in an error.
+
+    Raises
+    ------
+    DataError
+        The sizes differ.
+    """
+    if npix != card["npix"]:
+        raise DataError(
+            f"The run {str(path)!r} takes images of {card['npix']} px, the galaxies of {name!r} have {npix} px: "
+            f"prepare them with npix={card['npix']}."
+        )
 
 
 def refuse_other_tree(path, card, tree_hash, name):

@@ -16,7 +16,7 @@ import yaml
 
 from gzmass._version import __version__
 from gzmass.calibration.conformal import apply_calibration
-from gzmass.engine import fingerprint, write_atomically
+from gzmass.engine import fingerprint, write_atomically, write_yaml
 from gzmass.errors import DataError
 from gzmass.models.columns import assemble
 from gzmass.models.domain import out_of_domain
@@ -25,7 +25,7 @@ from gzmass.models.domain_statistics import domain_statistics
 from gzmass.models.forward import forward, with_features, with_label_error
 from gzmass.tree import DecisionTree
 
-__all__ = ["Run", "forward", "load_run", "read_card", "run_mark", "save_run", "versions"]
+__all__ = ["Run", "load_run", "read_card", "run_mark", "save_run", "versions"]
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class Run:
         -------
         dict of str to numpy.ndarray
             ``log_ml`` (mean and standard deviation before calibration, the error of a label included) and ``votes`` as
-            `gzmass.models.run.forward` gives them; ``reasons``, shape (n,), as `gzmass.models.domain.out_of_domain`
+            `gzmass.models.forward.forward` gives them; ``reasons``, shape (n,), as `gzmass.models.domain.out_of_domain`
             gives them; ``domain_parts``, shape (4, n), as `gzmass.models.domain_score.domain_parts` gives them, in a
             run that has them.
 
@@ -290,8 +290,7 @@ def save_run(path, model, card, domain_arrays=None):
     card = {**card, "weights_hash": _weights_hash(model)}
     with write_atomically(path / "model.keras") as temporary:
         model.save(temporary)
-    with write_atomically(path / "card.yaml") as temporary:
-        temporary.write_text(yaml.safe_dump(card, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_yaml(path / "card.yaml", card)
     return Run(path, model, card)
 
 

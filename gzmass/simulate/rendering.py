@@ -9,7 +9,16 @@ from gzmass.simulate.components import galaxy_light
 from gzmass.simulate.population import measured
 from gzmass.simulate.profiles import Grid, blobs
 
-__all__ = ["FIELD_OF_VIEW", "MIN_NPIX", "noise_sigma", "pixel_scale", "render", "render_light"]
+__all__ = [
+    "FIELD_OF_VIEW",
+    "MIN_NPIX",
+    "NATIVE_PIXEL_ARCSEC",
+    "check_npix",
+    "noise_sigma",
+    "pixel_scale",
+    "render",
+    "render_light",
+]
 
 FIELD_OF_VIEW = 4.24  # side of the cutout in units of R90: the central half of a Galaxy Zoo 2 picture
 MIN_NPIX = 16

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from gzmass.config import load_config, revisions_of, save_config, what_counts
-from gzmass.engine import fingerprint, hold_directory, write_atomically
+from gzmass.engine import fingerprint, hold_directory, write_yaml
 from gzmass.engine.lock import LOCK
 from gzmass.errors import ConfigError, DataError
 from gzmass.models import load_run
@@ -61,8 +61,7 @@ def claim(config, dataset, stack, init_from=None, devices=ONE_DEVICE):
             _refuse_another(out, config, wanted)  # that another process has begun meanwhile
         if not (out / "card.yaml").is_file():
             # first: what a kill leaves is told from something else by it
-            with write_atomically(out / "fingerprint.yaml") as temporary:
-                temporary.write_text(yaml.safe_dump(wanted), encoding="utf-8")
+            write_yaml(out / "fingerprint.yaml", wanted)
             save_config(config, out / "config.yaml")
     devices.wait("the run directory is claimed")
     return load_run(out) if (out / "card.yaml").is_file() else None

@@ -118,7 +118,7 @@ def test_bad_requests(run, galaxies, make_dataset, tmp_path):
     dataset = open_dataset(galaxies)
     with pytest.raises(DataError, match=r"f.txt': allowed endings are .parquet, .fits, .csv"):
         write_features(run, dataset, tmp_path / "f.txt")
-    with pytest.raises(DataError, match=r"takes images of 32 px, .* has 24 px"):
+    with pytest.raises(DataError, match=r"takes images of 32 px, the galaxies of .* have 24 px"):
         features(run, open_dataset(make_dataset(n=10, npix=24)))
     with pytest.raises(DataError, match=r"trained on images with the stretch .*asinh"):
         features(run, open_dataset(make_dataset(n=10, stretch={"kind": "asinh"})))

@@ -152,7 +152,7 @@ def test_a_damaged_shard_fails_its_galaxies_only(run, make_dataset, tmp_path):
 
 
 def test_bad_requests(run, galaxies, make_dataset, tmp_path):
-    with pytest.raises(DataError, match=r"takes images of 32 px, .* has 24 px"):
+    with pytest.raises(DataError, match=r"takes images of 32 px, the galaxies of .* have 24 px"):
         predict(run, open_dataset(make_dataset(n=10, npix=24)))
     with pytest.raises(DataError, match=r"p.doc': allowed endings are .parquet, .csv"):
         predict(run, open_dataset(galaxies), out=tmp_path / "p.doc")

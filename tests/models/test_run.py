@@ -13,8 +13,8 @@ from gzmass.datasets import open_dataset
 from gzmass.errors import DataError
 from gzmass.models import load_run
 from gzmass.models.domain import describe_domain, out_of_domain
-from gzmass.models.forward import _moments, with_label_error
-from gzmass.models.run import forward, read_card
+from gzmass.models.forward import _moments, forward, with_label_error
+from gzmass.models.run import read_card
 from gzmass.models.validation import read_validation
 from gzmass.training import finetune_ml
 
