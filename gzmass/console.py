@@ -319,6 +319,9 @@ def evaluation(numbers):
             f"votes: RMSE {joint['rmse']:.4f} over {joint['n_answers']} answers "
             f"(predicting the mean: {joint['rmse_mean']:.4f})"
         )
+    compared = numbers.get("compared", ()) if numbers["mass_to_light"] else ()
+    if without := [row["name"] for row in compared if not row["mass_to_light"]]:
+        say(f"no M/L to compare with from {', '.join(without)}")
     if (domain := numbers["out_of_domain"]) and domain["n"]:
         say(f"{domain['n']} of {numbers['n_predicted']} galaxies lie outside what the run was trained on")
     for reason in dict.fromkeys(numbers["absent"].values()):

@@ -114,6 +114,8 @@ def command_of(path):
     # the class whose keys fit best is the one that was meant, so that a misspelt key is told of in its words
     kind = max(commands, key=lambda c: (len(keys & set(c.model_fields)), -len(c.model_fields)))
     if not keys & set(kind.model_fields):
+        if {"jobs", "cores", "memory"} <= keys:
+            raise GzmassError(f"{path} describes Slurm jobs: --slurm of gzmass predict and gzmass prepare reads it.")
         raise GzmassError(f"{path} is no tree, and none of its keys is one of gzmass {', '.join(commands.values())}.")
     return kind, commands[kind]
 

@@ -53,7 +53,6 @@ def calibrate_groups(true, mean, sigma, quantities, by, levels=LEVELS):
         The quantity is not there, or there are not enough galaxies for two groups of `MIN_PER_GROUP`.
     """
     true, mean, sigma = same_shape(true, mean, sigma)
-    result = calibrate_intervals(true, mean, sigma, levels)
     values = np.asarray(quantities.get(by, np.nan), dtype=float) + np.zeros(len(true))
     known = np.isfinite(true) & np.isfinite(mean) & np.isfinite(sigma) & np.isfinite(values)
     edges = _edges(values[known])
@@ -62,6 +61,13 @@ def calibrate_groups(true, mean, sigma, quantities, by, levels=LEVELS):
             f"Two groups by {by!r} need at least {2 * MIN_PER_GROUP} galaxies in which it is known and differs. "
             f"Received: {known.sum()}."
         )
+    return _calibrate_between(edges, true, mean, sigma, values, by, levels)
+
+
+def _calibrate_between(edges, true, mean, sigma, values, by, levels):
+    """Calibrate the intervals in the groups between given edges, and over all galaxies."""
+    result = calibrate_intervals(true, mean, sigma, levels)
+    known = np.isfinite(true) & np.isfinite(mean) & np.isfinite(sigma) & np.isfinite(values)
     number = np.where(known, np.searchsorted(edges, values, side="left"), -1)
     result["groups"] = {
         "by": by,
@@ -140,19 +146,24 @@ def _edges(values):
 
 
 def _held_out_scores(galaxies, by, levels):
-    """Interval score of each galaxy [dex], with intervals that were made without it."""
+    """Interval score of each galaxy [dex], with intervals that were made without it.
+
+    The edges between the groups are those of all galaxies, since no label decides them: with those of the galaxies that
+    are left in a fold, which are a tenth fewer, there would be fewer groups to judge than there are to be.
+    """
     true, mean, sigma, quantities = galaxies
+    values = None if by is None else quantities[by]
+    edges = None if by is None else _edges(values[np.isfinite(values)])
     scores = np.zeros(len(true))
     for repeat in range(_REPEATS):
         fold = np.random.default_rng(repeat).permutation(len(true)) % _FOLDS
         for k in range(min(_FOLDS, len(true))):
             here, rest = fold == k, fold != k
             learnt = true[rest], mean[rest], sigma[rest]
-            known = {name: values[rest] for name, values in quantities.items()}
-            if by is None or _edges(known[by][np.isfinite(known[by])]) is None:
+            if by is None:
                 calibration = calibrate_intervals(*learnt, levels)
             else:
-                calibration = calibrate_groups(*learnt, known, by, levels)
+                calibration = _calibrate_between(edges, *learnt, values[rest], by, levels)
             bounds = interval_scores(calibration, here.sum(), {name: v[here] for name, v in quantities.items()})
             score = (true[here] - mean[here]) / sigma[here]
             scores[here] += sigma[here] * _interval_score(score, bounds, levels) / _REPEATS

@@ -55,7 +55,8 @@ def evaluate(
         other = "" if own == content else f"-{data.path.resolve().name}-{content[:8]}"
         out = runs[0] / f"evaluation-{split}{other}"
     refuse_other_folder(out)  # before the work
-    others = [load_run(path) for path in compare or []]
+    members = {path.resolve() for path in runs} if len(runs) > 1 else set()  # they stand beside their mean anyway
+    others = [load_run(path) for path in compare or [] if path.resolve() not in members]
     for one in [*loaded, *others] if split == "test" else []:
         refuse_overlap(one, data)
     predictor = load_ensemble(loaded) if len(loaded) > 1 else loaded[0]

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pickle
 import signal
 import socket
 import threading
@@ -26,6 +27,10 @@ from gzmass.errors import ConfigError, GzmassError
 
 __all__ = ["DaskEngine", "dask_engine"]
 
+_DIFFERENT = (
+    "The scheduler or its workers can not read what they are sent: they must have the same gzmass, dask and Python as "
+    "the machine on which the command is given"
+)
 _REACHED_WITHIN = 10  # seconds
 _LOOK = "2s"  # how often new workers are noticed
 _LEAVE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
@@ -36,6 +41,7 @@ _SETTINGS = {
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.nanny.pre-spawn-environ.TF_NUM_INTRAOP_THREADS": 1,
     "distributed.nanny.pre-spawn-environ.TF_NUM_INTEROP_THREADS": 1,
+    "distributed.nanny.pre-spawn-environ.TF_CPP_MIN_LOG_LEVEL": 3,  # what TensorFlow says of itself when it is loaded
 }
 
 
@@ -78,7 +84,7 @@ def dask_engine(workers=1, scheduler=None, slurm=None, say=None):
         else:
             cluster = LocalCluster(workers, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL)
         with cluster, Client(cluster) as client:
-            yield DaskEngine(client, say)
+            yield DaskEngine(client, say, getattr(cluster, "problem", None))
 
 
 @dataclass(frozen=True)
@@ -91,10 +97,13 @@ class DaskEngine:
         The connection to the scheduler.
     say : callable, optional
         Called with one sentence each time when there are no workers and they are waited for.
+    problem : callable, optional
+        Called while there are no workers: why, in words or None. What it raises ends the work.
     """
 
     client: Client
     say: Callable | None = None
+    problem: Callable | None = None
 
     def map(self, function, pieces):
         """Call a function on every piece of work and give the results in the order of the pieces.
@@ -176,15 +185,20 @@ class DaskEngine:
                 self._let_go(waiting)
 
     def _submit(self, function, item):
-        return self.client.submit(bind(_as_here, __version__, str(Path.cwd()), function), item, pure=False)
+        # as bytes: the scheduler, which opens what it is sent, would load Keras for nothing
+        work = pickle.dumps((function, item))
+        return self.client.submit(bind(_as_here, __version__, str(Path.cwd())), work, pure=False)
 
     def _threads(self):
         """Count the threads of the workers that there are; wait for the first, which may stand in a queue."""
-        said = self.say is None
+        said = None
         while not (threads := sum(self.client.nthreads().values())):
-            if not said:
-                self.say(f"waiting for workers of {self.client.scheduler.address}")
-                said = True
+            waiting = f"waiting for workers of {self.client.scheduler.address}"
+            if self.problem and (why := self.problem()):
+                waiting = f"{waiting}; {why}"
+            if self.say and waiting != said:
+                self.say(waiting)
+            said = waiting
             time.sleep(1)
         return threads
 
@@ -222,14 +236,11 @@ def _outcome(future):
     if isinstance(error, KilledWorker):
         return None, f"its worker died at each of {error.allowed_failures + 1} attempts"
     if "deserializ" in str(error):
-        raise GzmassError(
-            "The scheduler or its workers can not read what they are sent: they must have the same gzmass, dask and "
-            "Python as the machine on which the command is given."
-        ) from error
+        raise GzmassError(f"{_DIFFERENT}.") from error
     raise error
 
 
-def _as_here(version, folder, function, item):
+def _as_here(version, folder, work):
     """Call a function on a worker, in the folder in which the command was given and by the same gzmass."""
     if version != __version__:
         raise GzmassError(
@@ -237,7 +248,15 @@ def _as_here(version, folder, function, item):
             f"{version}: install the same."
         )
     with _working_in(folder):
+        function, item = _opened(work)
         return function(item)
+
+
+def _opened(work):
+    try:
+        return pickle.loads(work)  # noqa: S301  it comes from the command
+    except (ImportError, AttributeError) as error:
+        raise GzmassError(f"{_DIFFERENT} ({error})") from None
 
 
 _FOLDER = threading.Condition()
@@ -281,7 +300,7 @@ def _reach(address):
 def _settings(workers, slurm):
     settings = dict(_SETTINGS)
     if slurm is not None or workers == 1:  # a worker that is alone may use all the cores it was given
-        settings = {key: value for key, value in settings.items() if "environ" not in key}
+        settings = {key: value for key, value in settings.items() if "THREADS" not in key}
     if slurm is None:  # the terminal interrupts the workers of this machine too, which end with their scheduler
         settings["distributed.worker.preload"] = [_LEAVE_INTERRUPTS]
     return settings

@@ -5,7 +5,7 @@ from gzmass.evaluation.measure import join_truth, measure_coverage, measure_vote
 __all__ = ["compare_runs"]
 
 
-def compare_runs(joined, dataset, split, sections, compare):
+def compare_runs(joined, dataset, split, sections, compare, name="this run"):
     """Put the numbers of a run beside those of others.
 
     Parameters
@@ -20,6 +20,8 @@ def compare_runs(joined, dataset, split, sections, compare):
         ``mass_to_light`` and ``votes`` of the run, as `gzmass.evaluation.measure` gives them.
     compare : sequence of tuple
         The other runs: pairs of a name and a predictions table.
+    name : str, default "this run"
+        What the run is called.
 
     Returns
     -------
@@ -33,20 +35,20 @@ def compare_runs(joined, dataset, split, sections, compare):
     ml, votes = (None if isinstance(sections[key], str) else sections[key] for key in ("mass_to_light", "votes"))
     rows = [
         {
-            "name": "this run",
+            "name": name,
             "mass_to_light": ml and ml["table"][0],
             "coverage": ml and _overall(ml["coverage"]),
             "votes": votes and votes["joint"],
         }
     ]
     scored = iter([row for row in ml["table"] if row["kind"] == "compare"] if ml else ())  # of runs with M/L
-    for name, predictions in compare:
+    for other_name, predictions in compare:
         other = join_truth(predictions, dataset, split)
         other = other[other["id"].isin(joined["id"])].reset_index(drop=True)
         other_votes = measure_votes(other, dataset, split)
         rows.append(
             {
-                "name": str(name),
+                "name": str(other_name),
                 "mass_to_light": next(scored, None) if "log_ml_g" in predictions.columns else None,
                 "coverage": _overall(measure_coverage(other)[0]) if ml else None,
                 "votes": None if isinstance(other_votes, str) else other_votes["joint"],

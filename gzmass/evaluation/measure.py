@@ -11,6 +11,7 @@ from gzmass.datasets.layout import bounds_on_r2
 from gzmass.errors import DataError
 from gzmass.evaluation.baselines import mass_to_light_baselines, sample_rows
 from gzmass.evaluation.metrics import mass_to_light_metrics, rmse_difference, vote_metrics
+from gzmass.evaluation.wording import own_name
 
 __all__ = [
     "join_truth",
@@ -143,7 +144,7 @@ def measure_mass_to_light(joined, dataset, split, *, card=None, baselines=True, 
         return "the predictions hold no M/L (log_ml_g)"
     labelled = joined[np.isfinite(joined["true_log_ml_g"])]
     true, predicted = (labelled[name].to_numpy(float) for name in ("true_log_ml_g", "log_ml_g"))
-    table = [{"name": "this run", "kind": "run", **mass_to_light_metrics(true, predicted)}]
+    table = [{"name": own_name(card), "kind": "run", **mass_to_light_metrics(true, predicted)}]
 
     def add(name, kind, rows, other):
         t, p = true[rows], predicted[rows]

@@ -33,7 +33,7 @@ def mass_to_light_section(numbers, drawn):
     ml, band = numbers["mass_to_light"], escape(numbers["label_band"])
     entries = [(_predictor(item), item, item.get("versus_run")) for item in ml["table"]]
     if "in_domain" in ml:
-        entries.insert(1, ("this run, in domain only", ml["in_domain"], None))
+        entries.insert(1, (f"{ml['table'][0]['name']}, in domain only", ml["in_domain"], None))
     dex = [
         [
             name,
@@ -264,7 +264,7 @@ def stellar_mass_section(numbers):
     if "truth" in mass:
         columns = ["log M* [dex]", "galaxies", "RMSE", "R²", "bias", "NMAD"]
         caption = f"Compared with {escape(mass['truth'])}{mark(numbers)}."
-        row = ["this run", f"{mass['n_true']:,}", with_error(mass, "rmse_dex"), with_error(mass, "r2_dex")]
+        row = [numbers["name"], f"{mass['n_true']:,}", with_error(mass, "rmse_dex"), with_error(mass, "r2_dex")]
         row += [with_error(mass, "bias_dex", sign=True), number(mass["nmad_dex"])]
         parts.append(table(columns, [row], caption, strong_rows=1))
     return "\n".join(parts)

@@ -28,7 +28,7 @@ from gzmass.evaluation.measure import (
 from gzmass.evaluation.page import render
 from gzmass.evaluation.residuals import residual_groups, residual_quantities, running_percentiles
 from gzmass.evaluation.tree_figure import tree_svg
-from gzmass.evaluation.wording import label_band, mean_of
+from gzmass.evaluation.wording import label_band, mean_of, own_name
 from gzmass.pages import image_png, to_png
 
 __all__ = ["evaluate", "refuse_other_folder"]
@@ -129,7 +129,7 @@ def evaluate(
         "out_of_domain": _out_of_domain(joined),
         **{key: None if key in absent else value for key, value in sections.items()},
         "absent": absent,
-        "compared": compare_runs(joined, dataset, split, sections, compare),
+        "compared": compare_runs(joined, dataset, split, sections, compare, own_name(card)),
         "versions": _versions(),
     }
     figures = _draw(numbers, labelled, quantities, card)

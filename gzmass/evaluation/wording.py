@@ -7,7 +7,7 @@ import numpy as np
 
 from gzmass.pages import NONE, number
 
-__all__ = ["label_band", "mark", "mean_of", "share", "span", "suffix", "with_error", "words"]
+__all__ = ["label_band", "mark", "mean_of", "own_name", "share", "span", "suffix", "with_error", "words"]
 
 _UNITS = {"radius": "kpc", "angular radius": "arcsec", "luminosity": "L\N{SUN}"}
 
@@ -117,6 +117,22 @@ def suffix(numbers):
         Empty for measured labels.
     """
     return " (proxy labels)" if numbers["label_kind"] == "proxy" else ""
+
+
+def own_name(card):
+    """Tell how the predictor is called beside others.
+
+    Parameters
+    ----------
+    card : dict or None
+        Its card; that of an ensemble has the key ``ensemble``.
+
+    Returns
+    -------
+    str
+        Plain text.
+    """
+    return "together" if card and card.get("ensemble") else "this run"
 
 
 def mark(numbers):

@@ -1,6 +1,7 @@
 """ResNet34 for images in one band: keras-hub's network, and its ImageNet weights folded to one channel."""
 
 import re
+import warnings
 from pathlib import Path
 
 import keras
@@ -151,10 +152,13 @@ def _colour_network(weights):
     """Load the network with its weights, and factor and offset with which each channel is normalised."""
     hub = _keras_hub()
     converter = None
+    if _is_absent(weights):
+        raise ConfigError(f"The key 'model.weights' has the value {weights!r}, a file or folder that does not exist.")
     try:
         if Path(weights).is_file():
             backbone = _backbone(channels=3)
-            backbone.load_weights(weights)
+            with warnings.catch_warnings(action="ignore"):  # one for each layer of another network, before the error
+                backbone.load_weights(weights)
         else:
             backbone = hub.models.Backbone.from_preset(weights)
             converter = _converter(hub, weights)
@@ -182,6 +186,13 @@ def _colour_network(weights):
         scale = np.ones(3) * (1.0 if converter.scale is None else converter.scale)
         offset = np.ones(3) * (0.0 if converter.offset is None else converter.offset)
     return backbone, scale, offset
+
+
+def _is_absent(weights):
+    """Tell whether weights are named by a path that leads nowhere, and not by the name of a preset or on a hub."""
+    path = Path(weights)
+    named = "://" in weights or not (path.suffix in {".h5", ".keras"} or len(path.parts) > 1)
+    return not (named or path.exists())
 
 
 def _converter(hub, preset):

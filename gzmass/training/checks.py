@@ -27,7 +27,10 @@ def check_training(model, config):
         to be executed at once, which the backend can not; or TensorBoard's logs are wanted and it is not installed.
     """
     for stage in config.stages:
-        train_only(model, stage.train, stage.batch_norm)
+        try:
+            train_only(model, stage.train, stage.batch_norm)
+        except ConfigError as error:
+            raise ConfigError(f"The stage {stage.name!r} can not be trained. {error}") from None
     train_only(model, "all")
     if config.optimization.steps_per_execution > 1 and keras.backend.backend() == "torch":
         raise ConfigError(

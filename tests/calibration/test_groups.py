@@ -47,6 +47,14 @@ def test_the_plain_calibration_stays_where_groups_do_not_help():
     assert plain["choice"][0]["by"] is None
 
 
+@pytest.mark.parametrize("n", [2 * MIN_PER_GROUP, 3 * MIN_PER_GROUP])
+def test_the_fewest_galaxies_that_make_groups_are_judged_in_these(n):
+    calibration = choose_calibration(*galaxies(n, 1, trend=3.0))
+    assert calibration["groups"]["by"] == "redshift"
+    assert len(calibration["groups"]["calibrations"]) == n // MIN_PER_GROUP
+    assert all(one["gain"] != 0 for one in calibration["choice"][1:])
+
+
 def test_few_galaxies_are_not_grouped():
     n = 2 * MIN_PER_GROUP - 1
     assert choose_calibration(*galaxies(n, 0)) == calibrate_intervals(*galaxies(n, 0)[:3])

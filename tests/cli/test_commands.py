@@ -249,6 +249,11 @@ def test_show_every_configuration_that_comes_with_the_package(gzmass, path):
     assert "(default)" in out
 
 
+def test_show_says_what_reads_a_slurm_configuration(refused):
+    message = refused("show", Path(__file__).parents[2] / "configs" / "slurm.yaml")
+    assert "describes Slurm jobs: --slurm of gzmass predict" in message
+
+
 def test_show_configurations_by_what_they_are_for(survey, gzmass):
     for name, command in (("prepare", "prepare"), ("pretrain", "pretrain-gz2"), ("finetune", "finetune-ml")):
         code, out, _ = gzmass("show", survey / f"{name}.yaml")

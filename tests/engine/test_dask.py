@@ -73,9 +73,11 @@ def test_threads_of_a_worker_share_a_folder_or_wait(tmp_path, monkeypatch):
         time.sleep(0.05)
         return Path.cwd()
 
+    monkeypatch.setattr(dask, "_opened", lambda work: work)
+
     with ThreadPoolExecutor(4) as pool:
         works = [
-            (folder, pool.submit(dask._as_here, dask.__version__, str(folder), relative, None))
+            (folder, pool.submit(dask._as_here, dask.__version__, str(folder), (relative, None)))
             for folder in 2 * folders
         ]
         assert all(work.result() == folder for folder, work in works)
@@ -197,15 +199,83 @@ def test_slurm_jobs_are_workers(slurm):
             time.sleep(0.1)
 
 
+SLURM = "cores: 1\nmemory: 1GB\ninterface: lo\n"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Slurm is asked and looked at without pauses."""
+    from gzmass.engine import slurm as module
+
+    monkeypatch.setattr(module, "_PAUSE", 0.01)
+    monkeypatch.setattr(module, "_LOOK", 1.0)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_job_that_slurm_refuses_once_is_asked_for_again(slurm, tmp_path):
+    file = slurm(f"jobs: 2\n{SLURM}")
+    sbatch = tmp_path / "bin" / "sbatch"
+    refused = 'if mkdir $0.asked 2>/dev/null; then echo "Socket timed out" >&2; exit 1; fi'
+    sbatch.write_text(sbatch.read_text().replace("#!/bin/bash\n", f"#!/bin/bash\n{refused}\n"))
+    with open_engine("dask", slurm=file) as engine:  # and it can be closed
+        assert list(engine.map(unit_pieces.double, range(5))) == [0, 2, 4, 6, 8]
+        deadline = time.monotonic() + 30
+        while len(engine.client.nthreads()) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    assert (tmp_path / "bin" / "sbatch.asked").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_jobs_that_slurm_always_refuses_end_the_work_with_its_words(slurm, tmp_path):
+    file, said = slurm(f"jobs: 2\n{SLURM}"), []
+    (tmp_path / "bin" / "sbatch").write_text(
+        '#!/bin/bash\necho "sbatch: error: invalid partition specified: nope" >&2\nexit 1\n'
+    )
+    with (
+        pytest.raises(GzmassError, match=r"no job brought a worker; sbatch: .*invalid partition specified: nope"),
+        open_engine("dask", slurm=file, say=said.append) as engine,
+    ):
+        list(engine.map(unit_pieces.double, range(5)))
+    assert any("waiting for workers of" in line and "invalid partition" in line for line in said)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("squeue", ['echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1', "exit 0"])
+def test_a_job_that_ends_before_its_worker_begins_is_asked_for_again(slurm, tmp_path, squeue):
+    file = slurm(f"jobs: 1\n{SLURM}")
+    folder = tmp_path / "bin"
+    begun = (folder / "sbatch").read_text()
+    dies = "if mkdir $0.asked 2>/dev/null; then echo 'Submitted batch job 1'; exit 0; fi"
+    (folder / "sbatch").write_text(begun.replace("#!/bin/bash\n", f"#!/bin/bash\n{dies}\n"))
+    (folder / "squeue").write_text(f"#!/bin/bash\n{squeue}\n")
+    (folder / "squeue").chmod(0o755)
+    said = []
+    with open_engine("dask", slurm=file, say=said.append) as engine:
+        assert list(engine.map(unit_pieces.double, range(5))) == [0, 2, 4, 6, 8]
+    assert any("the job 1 ended before its worker began" in line for line in said)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("cores: 1\nmemory: 1GB\n", "lacks the key 'jobs'"),
         ("jobs: 0\ncores: 1\nmemory: 1GB\n", "'jobs' of .* from 1 on. Received: 0"),
         ("jobs: 1\ncores: 1\nmemory: 1GB\nwall_time: 1\n", "unknown key 'wall_time'; did you mean 'walltime'"),
-        ("jobs: 1\ncores: 1\nmemory: 1GB\nwalltime: 12:00:00\n", "'walltime' of .* must stand in quotes"),
+        (
+            "jobs: 1\ncores: 1\nmemory: 1GB\nwalltime: 12:00:00\n",
+            "'walltime' of .* must be in quotes, as '12:00:00'. Received: 43200",
+        ),
         ("jobs: 1\ncores: 0\nmemory: 1GB\n", "'cores' of .* from 1 on. Received: 0"),
-        ("- jobs\n", "must be a mapping"),
+        ("jobs: 1\ncores: 1\nmemory: 8\n", "'memory' of .* must be text such as '8GB'. Received: 8"),
+        ("jobs: 1\ncores: 1\nmemory: lots\n", "'memory' of .* must be text such as '8GB'. Received: 'lots'"),
+        ("jobs: 1\ncores: 1\nmemory: 1GB\njob_cpu: four\n", "'job_cpu' of .* from 1 on. Received: 'four'"),
+        ("jobs: 1\ncores: 1\nmemory: 1GB\nwalltime: soon\n", "'walltime' of .* Received: 'soon'"),
+        ("jobs: 1\ncores: 1\nmemory: 1GB\nqueue: [a]\n", r"'queue' of .* must be text. Received: \['a'\]"),
+        ("jobs: 1\ncores: 1\nmemory: 1GB\njob_script_prologue: source x\n", "must be a list of lines, .* 'source x'"),
+        ("jobs: 1\ncores: 1\nmemory: 1GB\ninterface: ib7\n", "can not be used: .*'ib7' is not a valid network"),
+        ("- jobs\n", "must be a mapping of keys"),
+        ("", "must be a mapping of keys. Received: nothing"),
         ("jobs: [\n", "is not a YAML file"),
         ("# \udce9\njobs: 1\n", "is not a YAML file: 'utf-8' codec"),
         ("jobs: 1\ncores: 1\nmemory: 1GB\njobs: 300\n", "the key 'jobs' stands twice"),

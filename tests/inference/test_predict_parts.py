@@ -519,6 +519,10 @@ def test_bad_shards(run, placed, make_dataset, tmp_path):
     with pytest.raises(DataError, match=r"'ra' .*must hold integers or text"):
         find_galaxies(shards / "part-0.parquet", "ra")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "card.yaml").touch()
+    with pytest.raises(DataError, match=r"run' is a run, no galaxies: runs come first"):
+        find_galaxies(tmp_path / "run")
     with pytest.raises(DataError, match=r"empty' is no dataset, no HATS catalogue, and has no Parquet files"):
         find_galaxies(tmp_path / "empty")
     # in dataset directories

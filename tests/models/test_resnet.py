@@ -116,6 +116,10 @@ def test_weights_that_can_not_be_had(model, tmp_path, monkeypatch):
         with pytest.raises(ConfigError, match=r"'model.weights' has the value .*, from which no weights could be load"):
             load_imagenet(trunk, wrong)
 
+    for absent in (tmp_path / "no_such_folder", "no_such.weights.h5", "weights/resnet34"):
+        with pytest.raises(ConfigError, match=r"the value .*, a file or folder that does not exist"):
+            load_imagenet(trunk, absent)
+
     def offline(*_):
         message = "Max retries exceeded\nand a long story"
         raise ConnectionError(message)
@@ -132,6 +136,9 @@ def test_weights_of_another_network(model, tmp_path, monkeypatch):
     keras_hub.models.ResNetBackbone(**shallow).save_to_preset(str(tmp_path / "shallow"))
     with pytest.raises(ConfigError, match=r"another network than ResNet34: its stackwise_num_blocks is \[1, 1, 1, 1\]"):
         load_imagenet(trunk, tmp_path / "shallow")
+    keras_hub.models.ResNetBackbone(**shallow).save_weights(tmp_path / "shallow.weights.h5")
+    with pytest.raises(ConfigError, match="from which no weights could be loaded"):  # and no warning for each layer
+        load_imagenet(trunk, tmp_path / "shallow.weights.h5")
     grey = SimpleNamespace(**ARCHITECTURE, image_shape=(None, None, 1))
     monkeypatch.setattr(keras_hub.models.Backbone, "from_preset", lambda _: grey)
     monkeypatch.setattr(keras_hub.layers.ImageConverter, "from_preset", lambda _: None)
