@@ -168,9 +168,7 @@ def find_galaxies(paths, id_column="id", image_column="image"):
             return _hats(first, id_column, image_column)
         shards = sorted(file for file in first.glob("*.parquet") if not file.name.startswith((".", "_")))
         if (first / "card.yaml").is_file():
-            raise DataError(
-                f"{str(first)!r} is a run, no galaxies: runs come first, then what they are to predict."
-            )
+            raise DataError(f"{str(first)!r} is a run, no galaxies: runs come first, then what they are to predict.")
         if not shards:
             raise DataError(f"The folder {str(first)!r} is no dataset, no HATS catalogue, and has no Parquet files.")
         return _shards(str(first), shards, id_column, image_column)
