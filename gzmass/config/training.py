@@ -178,20 +178,23 @@ class FinetuneConfig(_RunConfig):
         return self
 
 
-def revisions_of(config):
+def revisions_of(config, defaults=True):
     """Tell which revisions a training depends on, as part of its fingerprint.
 
     Parameters
     ----------
     config : PretrainConfig or FinetuneConfig
         The configuration.
+    defaults : bool, default True
+        Whether that of the defaults counts, which it does where keys at their defaults are not told (`what_counts`).
 
     Returns
     -------
     dict or None
         Those of `REVISIONS` that are not the first one, by name; None if there is none.
     """
-    found = {name: REVISIONS[name] for name in (config.model.trunk, "defaults") if REVISIONS[name] > 1}
+    names = (config.model.trunk, "defaults") if defaults else (config.model.trunk,)
+    found = {name: REVISIONS[name] for name in names if REVISIONS[name] > 1}
     return found or None
 
 

@@ -19,10 +19,13 @@ from gzmass.errors import ConfigError, GzmassError
 
 __all__ = ["slurm_cluster"]
 
-_ASKED_IN_VAIN = 5  # times, all without a worker: then there will be none
-_PAUSE = 2.0  # seconds before Slurm is asked again, each time twice as long
-_LONGEST_PAUSE = 60.0
-_LOOK = 10.0  # seconds between looks at the queue
+# all in seconds, but for the first
+_ASKED_IN_VAIN = 5  # times, with no job left that may bring a worker: then none will
+_LONGEST_WAIT = 900.0  # for what may pass, such as a restart of Slurm's own server
+_PAUSE, _LONGEST_PAUSE = 2.0, 60.0  # before Slurm is asked again, each time twice as long
+_LOOK = 30.0  # between looks at the queue
+_GONE = 20.0  # without a worker, after which a job that had some is taken for ended
+_PASSES = re.compile("timed out|unable to contact|connection|temporarily", re.IGNORECASE)
 
 # what is ours to set
 _NOT_KEYS = {
@@ -63,7 +66,7 @@ def slurm_cluster(file):
         raise ConfigError("There is no command 'sbatch' on this machine: --slurm works where Slurm jobs are submitted.")
     try:
         # a port that is free: others on a login node have clusters too
-        ours = {"scheduler_options": {"dashboard_address": ":0"}, "job_name": "gzmass-worker"}
+        ours = {"scheduler_options": {"dashboard_address": ":0"}, "job_name": "gzmass-worker", "processes": 1}
         cluster = _Cluster(**{**ours, **settings})
     except (TypeError, ValueError, RuntimeError) as error:
         said = " ".join(str(error).split())
@@ -75,69 +78,92 @@ def slurm_cluster(file):
 class _Job(SLURMJob):
     """A Slurm job that keeps why it was refused: what is raised here would stop the cluster from asking for others."""
 
-    problem = None
-    asked = float("inf")  # when, on the clock of `time.monotonic`
+    job_id_regexp = r"Submitted batch job (?P<job_id>\d+)"  # before which a site may have its own words
+
+    def __init__(self, *args, **settings):
+        super().__init__(*args, **settings)
+        self.problem = None
+        self.asked = time.monotonic()
+        self.listed, self.missed = False, 0  # whether the queue has shown it, and looks at which it did not
+        self.came, self.gone_since = False, None  # whether a worker of it was here, and since when none is
 
     async def start(self):
         try:
             await super().start()
         except (OSError, RuntimeError, ValueError) as error:
-            _, _, stderr = str(error).partition("stderr:\n")
-            self.problem = f"sbatch: {' '.join((stderr or str(error)).split())}"
+            self.problem = _said(error)
             self.status = Status.running  # as far as the cluster is concerned
         self.asked = time.monotonic()
 
     async def close(self):
+        self.status = Status.closing
         await super().close()
         self.status = Status.closed
 
 
 class _Cluster(SLURMCluster):
-    """A cluster that gives up jobs which will never bring a worker, so that others are asked for in their place."""
+    """A cluster that gives up jobs which bring no worker any more, so that others are asked for in their place."""
 
     job_cls = _Job
 
     def __init__(self, **settings):
-        self.asked_in_vain, self.again_at = 0, 0.0
-        self._problem, self._seen, self._looked = None, set(), 0.0
+        self.again_at, self.cautious = 0.0, False
+        self._problem, self._in_vain, self._in_vain_since, self._looked = None, 0, 0.0, 0.0
         super().__init__(**settings)
 
     def problem(self):
-        """Tell why the last jobs brought no worker, None where there is no reason; an error if none will."""
-        if self.asked_in_vain >= _ASKED_IN_VAIN:
-            raise GzmassError(f"Slurm was asked {_ASKED_IN_VAIN} times, and no job brought a worker; {self._problem}.")
+        """Tell why jobs brought no worker, None where there is no reason; an error if none will."""
+        often = self._in_vain >= _ASKED_IN_VAIN and not _PASSES.search(self._problem)
+        if self._in_vain and (often or time.monotonic() - self._in_vain_since > _LONGEST_WAIT):
+            raise GzmassError(f"Slurm was asked {self._in_vain} times, and no job brought a worker; {self._problem}.")
         return self._problem
 
     async def give_up_lost(self):
-        """Give up the jobs that were refused, or that ended before their worker began."""
-        here = {str(worker["name"]) for worker in self.scheduler_info["workers"].values()}
-        came = {name for name in self.workers if any(f"{worker}-".startswith(f"{name}-") for worker in here)}
-        if came - self._seen:
-            self.asked_in_vain, self._problem = 0, None
-        self._seen |= came
-        lost = {name: job.problem for name, job in self.workers.items() if job.problem}
-        lost |= await self._ended({name: self.workers[name] for name in set(self.workers) - self._seen - set(lost)})
-        for name, self._problem in lost.items():
+        """Give up the jobs that were refused, that ended before their worker began, or whose workers are gone."""
+        here, now = {str(worker["name"]) for worker in self.scheduler_info["workers"].values()}, time.monotonic()
+        for name, job in self.workers.items():
+            if any(f"{worker}-".startswith(f"{name}-") for worker in here):  # of several processes a number follows
+                job.came, job.gone_since = True, None
+                self._problem, self._in_vain = None, 0
+            elif job.came:
+                job.gone_since = job.gone_since or now
+        over = {name for name, job in self.workers.items() if job.gone_since and now - job.gone_since > _GONE}
+        problems = {name: job.problem for name, job in self.workers.items() if job.problem}
+        problems |= await self._ended(now)
+        for name in over | set(problems):
             self.worker_spec.pop(name, None)
-            await self.workers.pop(name).close()
-        if lost:
-            self.asked_in_vain += 1
-            self.again_at = time.monotonic() + min(_PAUSE * 2 ** (self.asked_in_vain - 1), _LONGEST_PAUSE)
+            if job := self.workers.pop(name, None):
+                await job.close()
+        if problems:
+            self._give_pause(list(problems.values())[-1].rstrip("."))
 
-    async def _ended(self, jobs):
-        """Those of some jobs that Slurm does not know any more, and what is said of them."""
-        now = time.monotonic()
+    def _give_pause(self, problem):
+        """Ask again later, and only one job at a time; count it in vain if there is no other job to hope for."""
+        now, self.cautious = time.monotonic(), True
+        if self.workers:
+            self._problem, self._in_vain, self.again_at = problem, 0, now + _LONGEST_PAUSE
+            return
+        self._in_vain_since = self._in_vain_since if self._in_vain else now
+        self._problem, self._in_vain = problem, self._in_vain + 1
+        self.again_at = now + min(_PAUSE * 2 ** min(self._in_vain - 1, 10), _LONGEST_PAUSE)
+
+    async def _ended(self, now):
+        """Find the jobs that ended before they brought a worker, and what is to be said of each."""
+        jobs = {name: job for name, job in self.workers.items() if not (job.came or job.problem)}
         jobs = {name: job for name, job in jobs.items() if now - job.asked > _LOOK}
         if not jobs or now - self._looked < _LOOK:
             return {}
         self._looked = now
         queued = await _queued([job.job_id for job in jobs.values()])
-        return {
-            name: f"the job {job.job_id} ended before its worker began, and what it wrote says why "
-            f"(slurm-{job.job_id}.out, if no other file was asked for)"
-            for name, job in jobs.items()
-            if queued is not None and job.job_id not in queued
-        }
+        ended = {}
+        for name, job in jobs.items() if queued is not None else ():
+            job.listed, job.missed = job.listed or job.job_id in queued, job.missed + (job.job_id not in queued)
+            if job.job_id not in queued and (job.listed or job.missed > 1):
+                ended[name] = (
+                    f"the job {job.job_id} ended before its worker began, and what it wrote says why "
+                    f"(slurm-{job.job_id}.out, if no other file was asked for)"
+                )
+        return ended
 
 
 class _Asking(Adaptive):
@@ -147,7 +173,19 @@ class _Asking(Adaptive):
         await self.cluster.give_up_lost()
         if time.monotonic() < self.cluster.again_at:
             return {"status": "same"}
-        return await super().recommendations(target)
+        found = await super().recommendations(target)
+        if found["status"] == "up" and self.cluster.cautious:
+            found["n"] = min(found["n"], len(self.plan) + 1)
+        elif found["status"] == "same":
+            self.cluster.cautious = False
+        return found
+
+
+def _said(error):
+    """Give what sbatch said, without the words around it of dask-jobqueue."""
+    _, _, words = str(error).partition("stderr:\n")
+    words = " ".join((words or str(error)).split())
+    return words if words.startswith("sbatch") else f"sbatch: {words}"
 
 
 async def _queued(numbers):
@@ -157,7 +195,11 @@ async def _queued(numbers):
     command = ["squeue", "--noheader", "--format=%i", f"--jobs={','.join(numbers)}"]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
-    said, error = await process.communicate()
+    try:
+        said, error = await asyncio.wait_for(process.communicate(), _LOOK)
+    except TimeoutError:
+        process.kill()
+        return None
     if process.returncode and b"Invalid job id" not in error:  # which it says of a single one
         return None
     return set(said.decode().split())

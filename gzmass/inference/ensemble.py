@@ -136,7 +136,8 @@ class Ensemble:
             The columns of `Ensemble.predict`.
         """
         parts = {name: np.mean(found, axis=0) for name in ("votes", "domain_parts") if (found := _those(outputs, name))}
-        parts["reasons"] = np.array([_union(reasons) for reasons in zip(*_those(outputs, "reasons"), strict=True)])
+        reasons = zip(*_those(outputs, "reasons"), strict=True)
+        parts["reasons"] = np.array([_union(one) for one in reasons], dtype=object)
         mass_to_light = None
         if "log_ml" in outputs[0]:
             means = np.stack([one["log_ml"][:, 0] for one in outputs])

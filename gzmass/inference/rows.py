@@ -1,5 +1,7 @@
 """Predictions of galaxies of which some have no image: these stand in the table too, with the reason."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
@@ -10,6 +12,7 @@ from gzmass.inference.reading import compute_ahead
 __all__ = ["STRETCH_UNKNOWN", "judge_stretch", "predict_rows", "refuse_other_size", "refuse_other_tree"]
 
 _TEXT = ("status", "status_reason", "out_of_domain_reason")
+_BLOCK = 16_384  # galaxies whose columns are made at a time
 _AXIS = {"domain_parts": 1}  # that of the galaxies in what `gzmass.models.Run.outputs` gives, where it is not the first
 
 
@@ -34,35 +37,55 @@ def predict_rows(predictors, galaxies, progress=None):
         ``status_reason``. A galaxy that failed has NaN for numbers and False for ``in_domain``.
     """
     runs = {id(run): run for predictor in predictors for run in predictor.runs}
-    chunks, every_reason, done = [], [], 0
+    for run in runs.values():
+        _ = run.graph  # made before threads ask for it
+    parts, block, done = [], [], 0
     # threads of OpenBLAS keep their cores busy for a tenth of a second after each product, which the graph wants
     with threadpool_limits(1, user_api="blas"):
-        for metadata, outputs, reasons in compute_ahead(lambda chunk: _outputs(runs, *chunk), galaxies):
-            chunks += [(metadata, outputs)] if outputs else []
-            every_reason.append(reasons)
-            done += len(reasons)
+        for chunk in compute_ahead(lambda chunk: _outputs(runs, *chunk), galaxies):
+            block.append(chunk)
+            done += len(chunk.reasons)
             if progress:
                 progress(done)
-    if not chunks:  # a blank image, for the columns
-        npix, blank = predictors[0].runs[0].npix, metadata.reindex([0])
-        chunks = [_outputs(runs, blank, np.zeros((1, npix, npix), np.uint8), np.array([""], object))[:2]]
-    metadata = pd.concat([metadata for metadata, _ in chunks], ignore_index=True)
-    outputs = {key: _joined([outputs[key] for _, outputs in chunks]) for key in runs}
-    reasons = np.concatenate(every_reason)
-    tables = []
-    for predictor in predictors:
-        found = predictor.predictions([outputs[id(run)] for run in predictor.runs], predictor.known(metadata))
-        tables.append(_with_failed(found, reasons))
-    return tables
+            if sum(len(chunk.reasons) for chunk in block) >= _BLOCK:
+                parts.append(_tables(predictors, runs, block))
+                block = []
+    if block:
+        parts.append(_tables(predictors, runs, block))
+    return [pd.concat(own, ignore_index=True) for own in zip(*parts, strict=True)]
+
+
+class _Chunk(NamedTuple):
+    """What the graphs gave for the galaxies of a chunk that have an image, with the metadata of these; or None."""
+
+    metadata: pd.DataFrame
+    outputs: dict | None
+    reasons: np.ndarray
 
 
 def _outputs(runs, metadata, pixels, reasons):
-    """Apply the graphs to the galaxies of a chunk that have an image; None if none has."""
+    """Apply the graphs to the galaxies of a chunk that have an image."""
     good = np.flatnonzero(reasons == "")
     if len(good) < len(reasons):
         pixels, metadata = pixels[good], metadata.iloc[good]
     outputs = {key: run.outputs(pixels, metadata) for key, run in runs.items()} if len(good) else None
-    return metadata, outputs, reasons
+    return _Chunk(metadata, outputs, reasons)
+
+
+def _tables(predictors, runs, block):
+    """Make the columns of each predictor for the galaxies of several chunks, which costs little more than for one."""
+    found = [chunk for chunk in block if chunk.outputs is not None]
+    if not found:  # a blank image, for the columns
+        npix, blank = predictors[0].runs[0].npix, block[0].metadata.reindex([0])
+        found = [_outputs(runs, blank, np.zeros((1, npix, npix), np.uint8), np.array([""], object))]
+    metadata = pd.concat([chunk.metadata for chunk in found], ignore_index=True)
+    outputs = {key: _joined([chunk.outputs[key] for chunk in found]) for key in runs}
+    reasons = np.concatenate([chunk.reasons for chunk in block])
+    tables = []
+    for predictor in predictors:
+        made = predictor.predictions([outputs[id(run)] for run in predictor.runs], predictor.known(metadata))
+        tables.append(_with_failed(made, reasons))
+    return tables
 
 
 def _joined(outputs):

@@ -8,6 +8,8 @@ from gzmass.models.domain_score import PARTS, domain_score
 
 __all__ = ["assemble"]
 
+_ROUNDING = 1e-5  # by which the score of the very galaxy that a limit was taken from differs from batch to batch
+
 
 def assemble(mass_to_light, luminosity, tree, parts, learnt=None):
     """Put the columns of a predictions table together.
@@ -49,7 +51,7 @@ def assemble(mass_to_light, luminosity, tree, parts, learnt=None):
         columns |= {"domain_noise": found["noise"], "domain_blur": found["blur"]}
         reasons = reasons.astype(object)
         for name, values in found.items():
-            for i in np.flatnonzero(np.abs(values) > 1):
+            for i in np.flatnonzero(np.abs(values) > 1 + _ROUNDING):
                 reason = f"domain_{name} {values[i]:.3g} {'above 1' if values[i] > 0 else 'below -1'}"
                 reasons[i] = f"{reasons[i]}; {reason}" if reasons[i] else reason
     columns["in_domain"] = reasons == ""

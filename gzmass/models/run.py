@@ -91,8 +91,16 @@ class Run:
         return self.card["metadata"]
 
     @cached_property
-    def _graph(self):
-        """The graph that predictions are made with, and how galaxies are scored, in a run that knows it."""
+    def graph(self):
+        """What predictions are made with.
+
+        Returns
+        -------
+        model : keras.Model
+            The graph, which also gives the features if the run scores galaxies by them.
+        arrays : dict of str to numpy.ndarray or None
+            By which they are scored (`gzmass.models.domain_score.load_domain_score`).
+        """
         arrays = load_domain_score(self.path)
         model = self.model if arrays is None else with_features(self.model)
         model.make_predict_function()  # one for all threads that predict
@@ -180,7 +188,7 @@ class Run:
         """
         images = self._checked_images(images)
         given, metadata = metadata, self._checked_metadata(metadata, len(images))
-        model, arrays = self._graph
+        model, arrays = self.graph
         with ThreadPoolExecutor(1) as beside:  # the graph, in the time that it leaves a processor idle
             reasons = beside.submit(out_of_domain, self.card["domain"], images, metadata, self.metadata)
             statistics = beside.submit(domain_statistics, images) if arrays is not None else None

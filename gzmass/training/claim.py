@@ -14,6 +14,8 @@ from gzmass.training.devices import ONE_DEVICE
 
 __all__ = ["claim", "start_mark"]
 
+_WORDS = {"revisions": "network of the same name, of an earlier version"}
+
 
 def claim(config, dataset, stack, init_from=None, devices=ONE_DEVICE):
     """Take possession of the run directory, or find that its work is done.
@@ -52,7 +54,7 @@ def claim(config, dataset, stack, init_from=None, devices=ONE_DEVICE):
             "config": fingerprint(what_counts(config)),
             "dataset": dataset.info["content_hash"],
             "init_from": init_from and init_from.card["weights_hash"],
-            "revisions": revisions_of(config),
+            "revisions": revisions_of(config, defaults=False),
         }
         _refuse_another(out, config, wanted)  # into which nothing is written, not even for a moment
         if not (out / "card.yaml").is_file():
@@ -93,12 +95,15 @@ def _refuse_another(out, config, wanted):
     file = out / "fingerprint.yaml"
     if file.is_file():
         found = _read_fingerprint(file)
+        revisions = {name: n for name, n in (found.get("revisions") or {}).items() if name != "defaults"}
+        found["revisions"] = revisions or None  # some were written with that of the defaults, which are in the config
         different = [key for key in wanted if found.get(key) != wanted[key]]
         if different and not (different == ["config"] and _resolved(out, type(config)) == wanted["config"]):
             keys = _different_keys(out, config) if different[0] == "config" else []
             where = f" (the keys {', '.join(keys)} differ)" if keys else ""
+            what = _WORDS.get(different[0], different[0])
             raise ConfigError(
-                f"The key 'out' has the value {str(out)!r}, which holds a run with another {different[0]}{where}; "
+                f"The key 'out' has the value {str(out)!r}, which holds a run with another {what}{where}; "
                 "give another directory, or remove that one."
             )
     elif out.exists() and (not out.is_dir() or any(not f.name.startswith((".partial-", LOCK)) for f in out.iterdir())):

@@ -207,33 +207,50 @@ def quick(monkeypatch):
     """Slurm is asked and looked at without pauses."""
     from gzmass.engine import slurm as module
 
-    monkeypatch.setattr(module, "_PAUSE", 0.01)
-    monkeypatch.setattr(module, "_LOOK", 1.0)
+    for name, seconds in {"_PAUSE": 0.01, "_LONGEST_PAUSE": 0.5, "_LOOK": 1.0, "_GONE": 1.0}.items():
+        monkeypatch.setattr(module, name, seconds)
+
+
+def begins(folder, text):
+    """Let the command that stands in for sbatch begin with something else."""
+    sbatch = folder / "bin" / "sbatch"
+    sbatch.write_text(sbatch.read_text().replace("#!/bin/bash\n", f"#!/bin/bash\n{text}\n"))
+
+
+def wait_for_workers(engine, n):
+    deadline = time.monotonic() + 60
+    while len(engine.client.nthreads()) != n:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_job_that_slurm_refuses_once_is_asked_for_again(slurm, tmp_path):
     file = slurm(f"jobs: 2\n{SLURM}")
-    sbatch = tmp_path / "bin" / "sbatch"
-    refused = 'if mkdir $0.asked 2>/dev/null; then echo "Socket timed out" >&2; exit 1; fi'
-    sbatch.write_text(sbatch.read_text().replace("#!/bin/bash\n", f"#!/bin/bash\n{refused}\n"))
+    begins(tmp_path, 'if mkdir $0.asked 2>/dev/null; then echo "Socket timed out" >&2; exit 1; fi')
     with open_engine("dask", slurm=file) as engine:  # and it can be closed
         assert list(engine.map(unit_pieces.double, range(5))) == [0, 2, 4, 6, 8]
-        deadline = time.monotonic() + 30
-        while len(engine.client.nthreads()) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_for_workers(engine, 2)
     assert (tmp_path / "bin" / "sbatch.asked").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_jobs_beyond_a_limit_do_not_end_those_that_wait(slurm, tmp_path):
+    file, said = slurm(f"jobs: 3\n{SLURM}"), []
+    begins(tmp_path, 'mkdir $0.asked 2>/dev/null || { echo "sbatch: error: QOSMaxSubmitJob" >&2; exit 1; }')
+    sbatch = tmp_path / "bin" / "sbatch"
+    sbatch.write_text(sbatch.read_text().replace("bash $0.$$.sh", "(sleep 6; exec bash $0.$$.sh)"))  # as in a queue
+    with open_engine("dask", slurm=file, say=said.append) as engine:
+        assert list(engine.map(unit_pieces.double, range(5))) == [0, 2, 4, 6, 8]
+    assert any("waiting for workers of" in line and line.endswith("; sbatch: error: QOSMaxSubmitJob") for line in said)
 
 
 @pytest.mark.usefixtures("quick")
 def test_jobs_that_slurm_always_refuses_end_the_work_with_its_words(slurm, tmp_path):
     file, said = slurm(f"jobs: 2\n{SLURM}"), []
-    (tmp_path / "bin" / "sbatch").write_text(
-        '#!/bin/bash\necho "sbatch: error: invalid partition specified: nope" >&2\nexit 1\n'
-    )
+    begins(tmp_path, 'echo "sbatch: error: invalid partition specified: nope" >&2; exit 1')
     with (
-        pytest.raises(GzmassError, match=r"no job brought a worker; sbatch: .*invalid partition specified: nope"),
+        pytest.raises(GzmassError, match=r"no job brought a worker; sbatch: error: invalid .*: nope\.$"),
         open_engine("dask", slurm=file, say=said.append) as engine,
     ):
         list(engine.map(unit_pieces.double, range(5)))
@@ -241,19 +258,30 @@ def test_jobs_that_slurm_always_refuses_end_the_work_with_its_words(slurm, tmp_p
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("squeue", ['echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1', "exit 0"])
-def test_a_job_that_ends_before_its_worker_begins_is_asked_for_again(slurm, tmp_path, squeue):
-    file = slurm(f"jobs: 1\n{SLURM}")
-    folder = tmp_path / "bin"
-    begun = (folder / "sbatch").read_text()
-    dies = "if mkdir $0.asked 2>/dev/null; then echo 'Submitted batch job 1'; exit 0; fi"
-    (folder / "sbatch").write_text(begun.replace("#!/bin/bash\n", f"#!/bin/bash\n{dies}\n"))
-    (folder / "squeue").write_text(f"#!/bin/bash\n{squeue}\n")
-    (folder / "squeue").chmod(0o755)
-    said = []
+@pytest.mark.parametrize("unknown", ['echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1', "exit 0"])
+def test_jobs_that_end_before_or_after_their_worker_begins_are_asked_for_again(slurm, tmp_path, unknown):
+    file, said = slurm(f"jobs: 1\n{SLURM}"), []
+    begins(tmp_path, "if rm -r $0.dies 2>/dev/null; then echo 'Submitted batch job 999999999'; exit 0; fi")
+    begins(tmp_path, "echo 'Welcome to the Stampede3 Supercomputer'")
+    squeue = tmp_path / "bin" / "squeue"
+    squeue.write_text(
+        '#!/bin/bash\nnumbers=$(for a in "$@"; do case $a in --jobs=*) echo ${a#--jobs=} | tr , " ";; esac; done)\n'
+        f"for id in $numbers; do kill -0 $id 2>/dev/null && echo $id && known=1; done\n[ $known ] || {{ {unknown}; }}\n"
+    )
+    squeue.chmod(0o755)
+    dies = tmp_path / "bin" / "sbatch.dies"
+    dies.mkdir()
     with open_engine("dask", slurm=file, say=said.append) as engine:
         assert list(engine.map(unit_pieces.double, range(5))) == [0, 2, 4, 6, 8]
-    assert any("the job 1 ended before its worker began" in line for line in said)
+        assert any("the job 999999999 ended before its worker began" in line for line in said)
+        dies.mkdir()
+        said.clear()
+        (nanny,), (worker,) = (engine.client.run(number).values() for number in (os.getppid, os.getpid))
+        for process in (nanny, worker):  # the first would start another
+            os.kill(process, signal.SIGKILL)
+        wait_for_workers(engine, 0)
+        assert list(engine.map(unit_pieces.double, range(5))) == [0, 2, 4, 6, 8]
+        assert any("the job 999999999 ended before its worker began" in line for line in said)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import sys
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from gzmass.cli import main
 from gzmass.config import FinetuneConfig
 from gzmass.datasets import open_dataset
 from gzmass.errors import DataError
-from gzmass.inference import load_ensemble, predict, predict_with_members
+from gzmass.inference import load_ensemble, predict, predict_with_members, rows
 from gzmass.inference.ensemble import refuse_different_cards
 from gzmass.models import build_model, load_run, save_run
 from gzmass.models.validation import read_validation, write_validation
@@ -33,6 +34,24 @@ def runs(galaxies, tmp_path_factory):
         dataset=galaxies, out=folder / "b", seed=1, loss="huber", metadata=["distance_mpc"], **LEARNING
     )
     return [finetune_ml(first), finetune_ml(second)]
+
+
+@pytest.mark.parametrize("block", [7, 20])
+def test_neither_chunks_nor_blocks_change_the_tables(runs, galaxies, tmp_path, monkeypatch, block):
+    shutil.copytree(galaxies, tmp_path / "data", ignore=shutil.ignore_patterns("cache"))
+    ids = open_dataset(galaxies).table["id"]
+    for i in ids.iloc[[*range(7), 30, 31, *range(63, len(ids))]]:  # whole chunks at both ends, and two galaxies
+        (image,) = (tmp_path / "data").glob(f"images/**/{i}.png")
+        image.write_bytes(b"no image")
+    dataset, ensemble, done = open_dataset(tmp_path / "data"), load_ensemble(runs), []
+    together, members = predict_with_members(ensemble, dataset)
+    monkeypatch.setattr(sys.modules["gzmass.inference.predict"], "_CHUNK", 7)
+    monkeypatch.setattr(rows, "_BLOCK", block)
+    found, others = predict_with_members(ensemble, dataset, progress=lambda *numbers: done.append(numbers))
+    assert done[-1] == (len(ids), len(ids))
+    assert (found["status"] == "failed").sum() == 9 + len(ids) - 63
+    for one, wanted in zip([found, *others], [together, *members], strict=True):
+        pd.testing.assert_frame_equal(one, wanted, rtol=1e-4, atol=1e-5)
 
 
 def changed(run, folder, **keys):

@@ -20,7 +20,8 @@ from gzmass.datasets.shards import write_shard
 from gzmass.datasets.write import encode_png
 from gzmass.engine import open_engine
 from gzmass.errors import ConfigError, DataError
-from gzmass.inference import find_galaxies, predict, predict_parts
+from gzmass.inference import find_galaxies, predict, predict_parts, reading
+from gzmass.inference import rows as rows_module
 from gzmass.models.run import read_card, run_mark
 from gzmass.training import finetune_ml
 
@@ -103,6 +104,13 @@ def same(found, expected):
             np.testing.assert_allclose(found[name], expected[name], atol=1e-5, err_msg=name)
         else:
             assert found[name].tolist() == expected[name].tolist(), name
+
+
+def test_neither_chunks_nor_blocks_change_the_parts(run, placed, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_READ", 7)  # threads predict several chunks of a unit at once
+    monkeypatch.setattr(rows_module, "_BLOCK", 16)
+    predict_parts(run, shards_of(placed, tmp_path / "bare", n=N), tmp_path / "out", Here())
+    same(parts(tmp_path / "out"), expected.drop(columns=["ra", "dec"]))
 
 
 @pytest.mark.parametrize("storage", ["files", "shards", "bare"])
