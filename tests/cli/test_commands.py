@@ -471,7 +471,7 @@ def test_images_of_another_size_than_the_run_takes(survey, finetuned, refused, t
     assert main(["prepare", str(survey / "prepare.yaml"), f"out={other}", "npix=22", "limit=4"]) == 0
     message = refused("predict", finetuned, other, "--out", tmp_path / "p.csv")
     assert "takes images of 32 px" in message
-    assert "has 22 px" in message
+    assert "have 22 px" in message
     assert not (tmp_path / "p.csv").exists()
 
 
