@@ -90,9 +90,11 @@ class _Job(SLURMJob):
     async def start(self):
         try:
             await super().start()
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError) as error:
             self.problem = _said(error)
-            self.status = Status.running  # as far as the cluster is concerned
+        except ValueError:
+            pass  # it was taken, under a number that can not be read: its worker comes, and ends with the scheduler
+        self.status = Status.running  # as far as the cluster is concerned
         self.asked = time.monotonic()
 
     async def close(self):
@@ -149,7 +151,7 @@ class _Cluster(SLURMCluster):
 
     async def _ended(self, now):
         """Find the jobs that ended before they brought a worker, and what is to be said of each."""
-        jobs = {name: job for name, job in self.workers.items() if not (job.came or job.problem)}
+        jobs = {name: job for name, job in self.workers.items() if job.job_id and not (job.came or job.problem)}
         jobs = {name: job for name, job in jobs.items() if now - job.asked > _LOOK}
         if not jobs or now - self._looked < _LOOK:
             return {}
@@ -199,6 +201,7 @@ async def _queued(numbers):
         said, error = await asyncio.wait_for(process.communicate(), _LOOK)
     except TimeoutError:
         process.kill()
+        await process.wait()
         return None
     if process.returncode and b"Invalid job id" not in error:  # which it says of a single one
         return None

@@ -235,6 +235,17 @@ def test_a_job_that_slurm_refuses_once_is_asked_for_again(slurm, tmp_path):
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_job_whose_number_can_not_be_read_is_not_asked_for_twice(slurm, tmp_path):
+    file = slurm(f"jobs: 1\n{SLURM}")
+    sbatch = tmp_path / "bin" / "sbatch"
+    sbatch.write_text(sbatch.read_text().replace("Submitted batch job $!", "queued"))
+    begins(tmp_path, "echo asked >> $0.log")
+    with open_engine("dask", slurm=file) as engine:
+        assert list(engine.map(unit_pieces.double, range(5))) == [0, 2, 4, 6, 8]
+    assert (tmp_path / "bin" / "sbatch.log").read_text() == "asked\n"
+
+
+@pytest.mark.usefixtures("quick")
 def test_jobs_beyond_a_limit_do_not_end_those_that_wait(slurm, tmp_path):
     file, said = slurm(f"jobs: 3\n{SLURM}"), []
     begins(tmp_path, 'mkdir $0.asked 2>/dev/null || { echo "sbatch: error: QOSMaxSubmitJob" >&2; exit 1; }')
